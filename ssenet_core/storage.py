@@ -33,7 +33,7 @@ POSTERIOR_LEVELS = 255
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes `path`'s name, on failure it goes."""
+    """Yield a temporary path beside `path`; it takes its name on success and goes on failure."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
@@ -74,7 +74,7 @@ def sha256_file(path: str | Path) -> str:
 
 @cache
 def voc_palette() -> bytes:
-    """The 256 RGB colours of VOC's indexed masks: bit k of a label goes to bit 7 - k // 3 of a channel."""
+    """The 256 RGB colours of VOC: bit k of a label is bit 7 - k // 3 of channel k mod 3."""
     palette = bytearray()
     for label in range(256):
         channels = [0, 0, 0]
@@ -111,7 +111,7 @@ def read_label_png(path: str | Path) -> NDArray[np.uint8]:
 
 
 def load_image(path: str | Path) -> Image.Image:
-    """Read a photograph as RGB, in its stored orientation (masks are drawn on the stored pixels)."""
+    """Read a photograph as RGB, in its stored orientation: masks are drawn on stored pixels."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -191,7 +191,7 @@ def write_refined(path: str | Path, refined: RefinedScores) -> None:
 def read_refined(path: str | Path) -> RefinedScores:
     """Read CRF posteriors; `SSENetError` names a missing, truncated or foreign file."""
     with _reading(path, REFINED_FORMAT) as file:
-        stacks = file["posteriors"] if "posteriors" in file else {}
+        stacks = file.get("posteriors", {})
         return RefinedScores(
             image_id=str(file.attrs["image_id"]),
             classes=file["classes"][()],

@@ -1,0 +1,36 @@
+"""Photographs with tags in; class activation maps, pseudo labels, a segmentation network, a report out.
+
+snakemake --cores 2                                            # the embedded dataset, config.yaml
+snakemake --cores 2 --configfile recipes/voc60.yaml            # another dataset
+snakemake --cores 2 results/shapes/cam/ssenet@3/model.pt       # any file, any variant, any seed
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/targets.smk"
+include: "rules/data.smk"
+include: "rules/cam.smk"
+include: "rules/affinity.smk"
+include: "rules/deeplab.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        run_files(),
+        rules.report.output,
+    message:
+        "Everything is made"

@@ -1,0 +1,66 @@
+"""AffinityNet, and the random walk that turns class activation maps into pseudo labels."""
+
+
+rule train_affinity:
+    input:
+        manifest=f"{D}/manifest/train.json",
+        labels=records(f"{CAM}/affinity_labels", "train"),
+        weights=first_weights("affinity"),
+    output:
+        checkpoint=f"{AFFINITY}/model.pt",
+        metrics=f"{AFFINITY}/metrics.csv",
+    log:
+        f"{LOGS}/train_affinity/{{cam}}/{{affinity}}.log",
+    benchmark:
+        f"{TIMES}/train_affinity/{{cam}}/{{affinity}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    threads: COMPUTE["training_threads"]
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["train_mem_mb"],
+        runtime=1440,
+    params:
+        settings=training("affinity"),
+        labels_dir=folder_of("labels"),
+        powers=config["refine"]["powers"],
+        code=code("ssenet_core.affinity.training"),
+        workers=data_workers,
+        save_every=save_every("affinity"),
+    message:
+        "Training AffinityNet {wildcards.affinity} on {wildcards.cam}"
+    script:
+        "../workflow_scripts/train_affinity.py"
+
+
+for shard, ids in SHARDS["train"].items():
+
+    rule:
+        name:
+            f"random_walk_train_{shard:03d}"
+        input:
+            manifest=shard_manifest("train", shard),
+            maps=f"{CAM}/maps/train.shards/{shard}.json",
+            checkpoint=f"{AFFINITY}/model.pt",
+        output:
+            record=f"{AFFINITY}/pseudo_labels/train.shards/{shard}.json",
+            files=per_image(f"{AFFINITY}/pseudo_labels/train", ids, ".png"),
+        log:
+            f"{LOGS}/random_walk/{{cam}}/{{affinity}}/train/{shard}.log",
+        benchmark:
+            f"{TIMES}/random_walk/{{cam}}/{{affinity}}/train/{shard}.tsv"
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            gpu=GPUS,
+            mem_mb=COMPUTE["shard_mem_mb"],
+            runtime=240,
+        params:
+            shard=shard,
+            maps_dir=folder_of("maps"),
+            settings=part("affinity", "random_walk"),
+            code=code("ssenet_core.affinity.inference"),
+        message:
+            f"Random walk of {{wildcards.cam}}/{{wildcards.affinity}}, train, shard {shard}"
+        script:
+            "../workflow_scripts/random_walk.py"

@@ -1,0 +1,93 @@
+"""Class activation maps: the network, its maps of every image, and their dense CRF."""
+
+
+rule train_cam:
+    input:
+        manifest=f"{D}/manifest/train.json",
+        weights=first_weights("cam"),
+    output:
+        checkpoint=f"{CAM}/model.pt",
+        metrics=f"{CAM}/metrics.csv",
+    log:
+        f"{LOGS}/train_cam/{{cam}}.log",
+    benchmark:
+        f"{TIMES}/train_cam/{{cam}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    threads: COMPUTE["training_threads"]
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["train_mem_mb"],
+        runtime=1440,
+    params:
+        settings=training("cam"),
+        code=code("ssenet_core.cam.training"),
+        workers=data_workers,
+        save_every=save_every("cam"),
+    message:
+        "Training CAM network {wildcards.cam}"
+    script:
+        "../workflow_scripts/train_cam.py"
+
+
+for split, shards in SHARDS.items():
+    for shard, ids in shards.items():
+
+        rule:
+            name:
+                f"infer_cam_{split}_{shard:03d}"
+            input:
+                manifest=shard_manifest(split, shard),
+                checkpoint=f"{CAM}/model.pt",
+            output:
+                record=f"{CAM}/maps/{split}.shards/{shard}.json",
+                files=per_image(f"{CAM}/maps/{split}", ids, ".h5"),
+            log:
+                f"{LOGS}/infer_cam/{{cam}}/{split}/{shard}.log",
+            benchmark:
+                f"{TIMES}/infer_cam/{{cam}}/{split}/{shard}.tsv"
+            conda:
+                "../envs/ssenet.yaml"
+            resources:
+                gpu=GPUS,
+                mem_mb=COMPUTE["shard_mem_mb"],
+                runtime=240,
+            params:
+                shard=shard,
+                settings=part("cam", "inference"),
+                code=code("ssenet_core.cam.inference"),
+            message:
+                f"Maps of {{wildcards.cam}}, {split}, shard {shard}"
+            script:
+                "../workflow_scripts/infer_cam.py"
+
+
+for shard, ids in SHARDS["train"].items():
+
+    rule:
+        name:
+            f"refine_cam_train_{shard:03d}"
+        input:
+            manifest=shard_manifest("train", shard),
+            maps=f"{CAM}/maps/train.shards/{shard}.json",
+        output:
+            record=f"{CAM}/affinity_labels/train.shards/{shard}.json",
+            files=per_image(f"{CAM}/affinity_labels/train", ids, ".h5"),
+        log:
+            f"{LOGS}/refine_cam/{{cam}}/train/{shard}.log",
+        benchmark:
+            f"{TIMES}/refine_cam/{{cam}}/train/{shard}.tsv"
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=COMPUTE["shard_mem_mb"],
+            runtime=240,
+        params:
+            shard=shard,
+            maps_dir=folder_of("maps"),
+            settings=config["refine"],
+            code=code("ssenet_core.refine"),
+        message:
+            f"Dense CRF of {{wildcards.cam}}, train, shard {shard}"
+        script:
+            "../workflow_scripts/refine_cam.py"

@@ -1,0 +1,194 @@
+"""What the rules share: the checked configuration, paths, settings of variants, shards of splits."""
+
+import os
+import sys
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# Jobs import the library that lies beside this workflow, whatever else is installed.
+sys.path.insert(0, str(workflow.basedir))
+search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
+os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
+
+from ssenet_core import config as configuration
+from ssenet_core.data.dataset import class_names, files_digest, masks_are_truth, split_ids
+from ssenet_core.data.sharding import shard_ids
+from ssenet_core.errors import SSENetError
+from ssenet_core.fingerprint import fingerprint
+
+
+def clean(function, *arguments):
+    """Call a library function; a user's mistake ends the workflow in one message."""
+    try:
+        return function(*arguments)
+    except SSENetError as error:
+        raise WorkflowError(str(error)) from None
+
+
+clean(configuration.validate, config, Path(workflow.basedir) / "config.schema.yaml")
+
+D = f"results/{config['dataset']['name']}"
+LOGS = f"logs/{config['dataset']['name']}"
+TIMES = f"{D}/benchmarks"
+CAM, AFFINITY, DEEPLAB = (
+    f"{D}/cam/{{cam}}",
+    f"{D}/affinity/{{cam}}/{{affinity}}",
+    f"{D}/deeplab/{{cam}}/{{affinity}}/{{deeplab}}",
+)
+COMPUTE = config["compute"]
+
+
+wildcard_constraints:
+    split="train|pseudo_eval|val|test",
+    cam="[^/]+",
+    affinity="[^/]+",
+    deeplab="[^/]+",
+
+
+def dataset_section():
+    """The dataset's section with the folder of a generated dataset filled in."""
+    found = dict(config["dataset"])
+    if found["source"] == "shapes":
+        found["root"] = f"{D}/dataset"
+    else:
+        found.pop("shapes", None)
+    return found
+
+
+DATASET = dataset_section()
+SCORED = [split for split in ("pseudo_eval", "val") if masks_are_truth(DATASET, split)]
+SPLITS = [split for split, name in DATASET["lists"].items() if name is not None]
+IDS = {split: clean(split_ids, DATASET, split) for split in SPLITS}
+SHARDS = {  # ids by shard; the images of pseudo_eval are among train's
+    split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE["shards"])) if ids}
+    for split in SPLITS
+    if split != "pseudo_eval"
+}
+
+
+def files_of(split):
+    """The split whose folder holds a split's per-image files."""
+    return "train" if split == "pseudo_eval" else split
+
+
+def per_image(folder, ids, suffix):
+    """One path an image."""
+    return [f"{folder}/{image}{suffix}" for image in ids]
+
+
+def records(folder, split):
+    """The records of all shards of a folder of per-image files: what a stage as a whole made."""
+    split = files_of(split)
+    return [f"{folder}/{split}.shards/{shard}.json" for shard in SHARDS[split]]
+
+
+def split_records(folder):
+    """An input function: the records of the split that the wildcard names."""
+    return lambda wildcards: [path.format(**wildcards) for path in records(folder, wildcards.split)]
+
+
+def shard_manifest(split, shard):
+    """The manifest of one shard's images."""
+    return f"{D}/manifest/{split}.shards/{shard}.json"
+
+
+def generated_files(ids):
+    """Images and masks of the generated dataset, which checking them waits for."""
+    if DATASET["source"] != "shapes":
+        return []
+    return [
+        *per_image(f"{DATASET['root']}/JPEGImages", ids, ".jpg"),
+        *per_image(f"{DATASET['root']}/SegmentationClass", ids, ".png"),
+    ]
+
+
+def generated_root(wildcards):
+    """Where the generated dataset lies."""
+    return DATASET["root"]
+
+
+def dataset_settings(wildcards, threads):
+    """The dataset's section; not compared (see `save_every`), as it tells of other splits too."""
+    return DATASET
+
+
+def split_settings(split):
+    """What of the dataset's section a split's manifest depends on."""
+    own = configuration.without(DATASET, "lists", "shapes", "tags_csv")
+    return own | {"split": split, "classes": list(clean(class_names, DATASET))}
+
+
+def digest_of_ids(split):
+    """What tells that a split's list changed."""
+    return sha256("\n".join(IDS[split]).encode()).hexdigest()[:16]
+
+
+def digest(split, ids):
+    """What tells that the files behind some ids changed: sizes and dates."""
+    return clean(files_digest, DATASET, split, ids)
+
+
+@cache
+def resolved(section, name):
+    """A variant's settings."""
+    return clean(configuration.resolve, config, section, name)
+
+
+def training(section):
+    """A params function: what training of a section's variant depends on."""
+    return lambda wildcards: configuration.without(
+        resolved(section, wildcards[section]),
+        "inference",
+        "random_walk",
+        "prediction",
+        "save_every",
+    )
+
+
+def part(section, key):
+    """A params function: one part of a variant's settings."""
+    return lambda wildcards: resolved(section, wildcards[section])[key]
+
+
+def save_every(section):
+    """A params function; Snakemake compares no parameter whose function takes `threads`."""
+    return lambda wildcards, threads: resolved(section, wildcards[section])["save_every"]
+
+
+def data_workers(wildcards, threads):
+    """Processes that load data; not compared, like `save_every`."""
+    return COMPUTE["workers"]
+
+
+def folder_of(name):
+    """A params function: the folder of the files that the records in an input vouch for."""
+
+    def folder(wildcards, input):
+        record = input[name] if isinstance(input[name], str) else input[name][0]
+        return str(Path(record).parent).removesuffix(".shards")
+
+    return folder
+
+
+def first_weights(section):
+    """An input function: the file of a variant's first weights, if it has one."""
+
+    def weights(wildcards):
+        source = resolved(section, wildcards[section])["backbone"]["weights"]
+        if source is None:
+            return []
+        return f"{CAM}/model.pt".format(**wildcards) if source == "cam" else source
+
+    return weights
+
+
+@cache
+def code(*modules):
+    """Fingerprint of modules and what they import inside the package."""
+    return clean(fingerprint, *modules)
+
+
+GPUS = configuration.gpus_a_job(COMPUTE)

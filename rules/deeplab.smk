@@ -1,0 +1,92 @@
+"""The segmentation network that learns from pseudo labels, and its predictions."""
+
+
+rule train_deeplab:
+    input:
+        manifest=f"{D}/manifest/train.json",
+        labels=records(f"{AFFINITY}/pseudo_labels", "train"),
+        weights=first_weights("deeplab"),
+    output:
+        checkpoint=f"{DEEPLAB}/model.pt",
+        metrics=f"{DEEPLAB}/metrics.csv",
+    log:
+        f"{LOGS}/train_deeplab/{{cam}}/{{affinity}}/{{deeplab}}.log",
+    benchmark:
+        f"{TIMES}/train_deeplab/{{cam}}/{{affinity}}/{{deeplab}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    threads: COMPUTE["training_threads"]
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["train_mem_mb"],
+        runtime=1440,
+    params:
+        labels_dir=folder_of("labels"),
+        settings=training("deeplab"),
+        code=code("ssenet_core.deeplab.training"),
+        workers=data_workers,
+        save_every=save_every("deeplab"),
+    message:
+        "Training DeepLab {wildcards.deeplab} on {wildcards.cam}/{wildcards.affinity}"
+    script:
+        "../workflow_scripts/train_deeplab.py"
+
+
+for split, shards in SHARDS.items():
+    for shard, ids in shards.items():
+
+        rule:
+            name:
+                f"predict_{split}_{shard:03d}"
+            input:
+                manifest=shard_manifest(split, shard),
+                checkpoint=f"{DEEPLAB}/model.pt",
+            output:
+                record=f"{DEEPLAB}/predictions/{split}.shards/{shard}.json",
+                files=per_image(f"{DEEPLAB}/predictions/{split}", ids, ".png"),
+            log:
+                f"{LOGS}/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.log",
+            benchmark:
+                f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.tsv"
+            conda:
+                "../envs/ssenet.yaml"
+            resources:
+                gpu=GPUS,
+                mem_mb=COMPUTE["shard_mem_mb"],
+                runtime=240,
+            params:
+                shard=shard,
+                settings=part("deeplab", "prediction"),
+                code=code("ssenet_core.deeplab.inference"),
+            message:
+                f"Predictions of {{wildcards.cam}}/{{wildcards.affinity}}/{{wildcards.deeplab}}, {split}, shard {shard}"
+            script:
+                "../workflow_scripts/predict.py"
+
+
+# The report shows training images through all stages; nothing else needs predictions of them.
+rule predict_gallery:
+    input:
+        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
+        checkpoint=f"{DEEPLAB}/model.pt",
+    output:
+        record=f"{DEEPLAB}/predictions/gallery.shards/0.json",
+        files=per_image(f"{DEEPLAB}/predictions/gallery", gallery_ids(GALLERY_SPLIT), ".png"),
+    log:
+        f"{LOGS}/predict/{{cam}}/{{affinity}}/{{deeplab}}/gallery.log",
+    benchmark:
+        f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/gallery.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=240,
+    params:
+        shard=0,
+        settings=part("deeplab", "prediction"),
+        code=code("ssenet_core.deeplab.inference"),
+    message:
+        "Predictions of {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} for the report"
+    script:
+        "../workflow_scripts/predict.py"

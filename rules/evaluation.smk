@@ -1,0 +1,122 @@
+"""Scores of every stage that yields labels, on the splits that have masks."""
+
+
+rule evaluate_cam:
+    input:
+        manifest=f"{D}/manifest/{{split}}.json",
+        maps=split_records(f"{CAM}/maps"),
+    output:
+        scores=f"{CAM}/evaluation/{{split}}.json",
+    log:
+        f"{LOGS}/evaluate_cam/{{cam}}/{{split}}.log",
+    benchmark:
+        f"{TIMES}/evaluate_cam/{{cam}}/{{split}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=60,
+    params:
+        maps_dir=folder_of("maps"),
+        alpha=config["evaluation"]["alpha"],
+        alphas=config["evaluation"]["alphas"],
+        code=code("ssenet_core.evaluation.stages"),
+    message:
+        "Scoring the maps of {wildcards.cam} on {wildcards.split}"
+    script:
+        "../workflow_scripts/evaluate_cam.py"
+
+
+rule evaluate_crf:
+    input:
+        manifest=f"{D}/manifest/pseudo_eval.json",
+        refined=records(f"{CAM}/affinity_labels", "pseudo_eval"),
+    output:
+        scores=f"{CAM}/evaluation/pseudo_eval_crf.json",
+    log:
+        f"{LOGS}/evaluate_crf/{{cam}}/pseudo_eval.log",
+    benchmark:
+        f"{TIMES}/evaluate_crf/{{cam}}/pseudo_eval.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=60,
+    params:
+        refined_dir=folder_of("refined"),
+        code=code("ssenet_core.evaluation.stages"),
+    message:
+        "Scoring the refined maps of {wildcards.cam} on pseudo_eval"
+    script:
+        "../workflow_scripts/evaluate_crf.py"
+
+
+rule evaluate_pseudo_labels:
+    input:
+        manifest=f"{D}/manifest/pseudo_eval.json",
+        labels=records(f"{AFFINITY}/pseudo_labels", "pseudo_eval"),
+    output:
+        scores=f"{AFFINITY}/evaluation/pseudo_eval.json",
+    log:
+        f"{LOGS}/evaluate_pseudo_labels/{{cam}}/{{affinity}}/pseudo_eval.log",
+    benchmark:
+        f"{TIMES}/evaluate_pseudo_labels/{{cam}}/{{affinity}}/pseudo_eval.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=60,
+    params:
+        labels_dir=folder_of("labels"),
+        code=code("ssenet_core.evaluation.stages"),
+    message:
+        "Scoring the pseudo labels of {wildcards.cam}/{wildcards.affinity} on pseudo_eval"
+    script:
+        "../workflow_scripts/evaluate_pseudo_labels.py"
+
+
+rule evaluate_predictions:
+    input:
+        manifest=f"{D}/manifest/{{split}}.json",
+        predictions=split_records(f"{DEEPLAB}/predictions"),
+    output:
+        scores=f"{DEEPLAB}/evaluation/{{split}}.json",
+    log:
+        f"{LOGS}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/{{split}}.log",
+    benchmark:
+        f"{TIMES}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/{{split}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=60,
+    params:
+        labels_dir=folder_of("predictions"),
+        code=code("ssenet_core.evaluation.stages"),
+    message:
+        "Scoring {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} on {wildcards.split}"
+    script:
+        "../workflow_scripts/evaluate_predictions.py"
+
+
+rule evaluate_trivial:
+    input:
+        manifest=f"{D}/manifest/{{split}}.json",
+    output:
+        scores=f"{D}/trivial/{{split}}.json",
+    log:
+        f"{LOGS}/evaluate_trivial/{{split}}.log",
+    benchmark:
+        f"{TIMES}/evaluate_trivial/{{split}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        ellipse=config["evaluation"]["ellipse"],
+        code=code("ssenet_core.evaluation.stages"),
+    message:
+        "Scoring the trivial answers on {wildcards.split}"
+    script:
+        "../workflow_scripts/evaluate_trivial.py"

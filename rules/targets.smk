@@ -1,0 +1,125 @@
+"""What the default target asks for: every file of the run's networks and chains, and the report."""
+
+SEEDS = config["run"]["seeds"]
+CAMS = [  # one name a seed
+    configuration.seeded(cam, seed, SEEDS) for cam in config["run"]["cams"] for seed in SEEDS
+]
+CHAINS = [
+    {key: configuration.seeded(name, seed, SEEDS) for key, name in chain.items()}
+    for chain in config["run"]["chains"]
+    for seed in SEEDS
+]
+CHAIN_CAMS = [chain["cam"] for chain in CHAINS]
+ALL_CAMS = list(dict.fromkeys(CAMS + CHAIN_CAMS))
+GALLERY_SPLIT = "pseudo_eval" if "pseudo_eval" in SPLITS else "train"
+
+
+def of_chains(pattern):
+    """A path of every chain."""
+    return list(dict.fromkeys(pattern.format(**chain) for chain in CHAINS))
+
+
+def of_cams(pattern, names):
+    """A path of every one of some CAM networks."""
+    return list(dict.fromkeys(pattern.format(cam=name) for name in names))
+
+
+def run_files():
+    """Every per-image file of the run: Snakemake looks at those alone that are asked for."""
+    folders = [
+        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/maps/train", ALL_CAMS)),
+        *(
+            (folder, "train", ".h5")
+            for folder in of_cams(f"{CAM}/affinity_labels/train", CHAIN_CAMS)
+        ),
+        *((folder, "train", ".png") for folder in of_chains(f"{AFFINITY}/pseudo_labels/train")),
+    ]
+    if "val" in SPLITS:
+        predictions = of_chains(f"{DEEPLAB}/predictions/val")
+        folders += [(folder, "val", ".png") for folder in predictions]
+    return [
+        path for folder, split, suffix in folders for path in per_image(folder, IDS[split], suffix)
+    ]
+
+
+def run_evaluations():
+    """Scores of the run's stages, as far as there are masks."""
+    files = []
+    if "pseudo_eval" in SCORED:
+        files += of_cams(f"{CAM}/evaluation/pseudo_eval.json", ALL_CAMS)
+        files += of_cams(f"{CAM}/evaluation/pseudo_eval_crf.json", CHAIN_CAMS)
+        files += of_chains(f"{AFFINITY}/evaluation/pseudo_eval.json")
+    if "val" in SCORED:
+        files += of_chains(f"{DEEPLAB}/evaluation/val.json")
+    return files
+
+
+def run_metrics():
+    """Training name ("cam/ssenet") to its metrics."""
+    models = [*of_cams(CAM, ALL_CAMS), *of_chains(AFFINITY), *of_chains(DEEPLAB)]
+    return {str(Path(model).relative_to(D)): f"{model}/metrics.csv" for model in models}
+
+
+def run_settings():
+    """The settings of what the run makes, to be shown with its results."""
+    names = {
+        "cam": ALL_CAMS,
+        "affinity": [chain["affinity"] for chain in CHAINS],
+        "deeplab": [chain["deeplab"] for chain in CHAINS],
+    }
+    stages = {
+        section: {
+            name: configuration.without(resolved(section, name), "save_every")
+            for name in dict.fromkeys(variants)
+        }
+        for section, variants in names.items()
+    }
+    shown = {key: config[key] for key in ("dataset", "run", "refine", "evaluation")}
+    return shown | stages
+
+
+def gallery_ids(split):
+    """Images of a split that the report shows, evenly spaced over its list."""
+    ids, wanted = IDS.get(split, []), config["run"]["gallery"]
+    count = min(wanted, len(ids))
+    return [ids[index * len(ids) // count] for index in range(count)]
+
+
+def gallery():
+    """What the report shows of each image: training images through all stages, then predictions."""
+    if not CHAINS:
+        folders = {"cam": CAMS[0], "maps_dir": f"{D}/cam/{CAMS[0]}/maps/train"}
+        return [
+            {"id": name, "split": GALLERY_SPLIT} | folders for name in gallery_ids(GALLERY_SPLIT)
+        ]
+    chain = CHAINS[0]
+    folders = {
+        "maps_dir": f"{CAM}/maps/train",
+        "refined_dir": f"{CAM}/affinity_labels/train",
+        "pseudo_dir": f"{AFFINITY}/pseudo_labels/train",
+        "prediction_dir": f"{DEEPLAB}/predictions/gallery",
+    }
+    stages = {key: folder.format(**chain) for key, folder in folders.items()}
+    predictions = {"prediction_dir": f"{DEEPLAB}/predictions/val".format(**chain)}
+    shown = [(GALLERY_SPLIT, stages), ("val", predictions)]
+    return [
+        {"id": name, "split": split, "cam": chain["cam"]} | where
+        for split, where in shown
+        for name in gallery_ids(split)
+    ]
+
+
+def gallery_files():
+    """The per-image files that the gallery shows."""
+    suffixes = {
+        "maps_dir": ".h5",
+        "refined_dir": ".h5",
+        "pseudo_dir": ".png",
+        "prediction_dir": ".png",
+    }
+    return [
+        f"{item[key]}/{item['id']}{suffix}"
+        for item in gallery()
+        for key, suffix in suffixes.items()
+        if key in item
+    ]

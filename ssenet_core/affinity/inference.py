@@ -1,0 +1,97 @@
+"""Random walk of the class activation maps along AffinityNet's affinities; pseudo labels as PNGs."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.affinity.walk import propagate
+from ssenet_core.crf import dense_crf
+from ssenet_core.data.augment import to_tensor
+from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.models.checkpoints import load_checkpoint, pick_device
+from ssenet_core.models.geometry import STRIDE
+from ssenet_core.scores import (
+    block_average,
+    constant_background,
+    labels_from_scores,
+    power_background,
+    with_background,
+)
+from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png
+
+LOG = logging.getLogger("ssenet")
+
+
+def random_walk(
+    *,
+    manifest: str | Path,
+    maps_dir: str | Path,
+    checkpoint: str | Path,
+    files: Sequence[str | Path],
+    record: str | Path,
+    shard: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the pseudo labels of one shard's images.
+
+    Args:
+        manifest: JSON of the split.
+        maps_dir: class activation maps, `{image id}.h5` each.
+        checkpoint: an AffinityNet's.
+        files: the labels to write, `{image id}.png` each.
+        record: JSON that names the shard's images, written last.
+        settings: `random_walk` of the variant: beta, steps_log2, radius, background, crf, precision.
+    """
+    device = pick_device()
+    network, _ = load_checkpoint(checkpoint, "affinity", device)
+
+    def write(image: ImageRecord, path: Path) -> None:
+        photograph = load_image(image.image)
+        maps = read_maps(Path(maps_dir) / f"{image.id}.h5")
+        with torch.inference_mode(), autocast(device, settings["precision"]):
+            scores = walked_scores(network, photograph, maps, settings)
+        if settings["crf"]:
+            total = scores.sum(axis=0, keepdims=True)
+            scores = dense_crf(np.array(photograph), scores / total, **settings["crf"])
+        write_label_png(path, labels_from_scores(scores, maps.classes))
+
+    images = map_images(load_manifest(manifest), files, write, "pseudo labels")
+    write_record(record, shard, images)
+    LOG.info("%s: pseudo labels of %d images", record, len(images))
+
+
+def walked_scores(
+    network: nn.Module, image: Image.Image, maps: ClassMaps, settings: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    """Scores after the walk, background first, at the image's size, (K + 1, H, W)."""
+    device = next(network.parameters()).device
+    cells = block_average(maps.maps, STRIDE)
+    background = settings["background"]
+    if background["power"] is None:
+        scores = with_background(cells, constant_background(cells, background["alpha"]))
+    else:
+        scores = with_background(cells, power_background(cells, background["power"]))
+    features = network(to_tensor(image)[None].to(device)).float()
+    affinities = pair_affinities(features, settings["radius"])[0]
+    walked: Tensor = propagate(
+        torch.from_numpy(scores).to(device),
+        affinities,
+        beta=settings["beta"],
+        steps=2 ** settings["steps_log2"],
+    )
+    # Blocks are whole squares from the top left corner, the last ones cut off by the image's edge.
+    blocks = (walked.shape[1] * STRIDE, walked.shape[2] * STRIDE)
+    full = functional.interpolate(
+        walked[None].float(), blocks, mode="bilinear", align_corners=False
+    )
+    return full[0, :, : image.height, : image.width].cpu().numpy()

@@ -1,0 +1,115 @@
+"""Pairs of neighbouring cells of a grid, and the affinities of their features.
+
+A pair is a cell p and the cell p + offset, for each offset of half a disc. Everything about pairs
+is laid out (pairs, h, w): entry [i, y, x] is about cell (y, x) and the cell `offsets(radius)[i]`
+further on. Where that lies outside the grid there is no pair: affinities there are 0.
+Pairs are reached by slices of the grid, never by lists of indices.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Window = tuple[Any, slice, slice]
+
+
+class PairWindow(NamedTuple):
+    """One offset's pairs as two windows of the grid, to index the last two dimensions with.
+
+    Attributes:
+        place: the offset's, in `offsets(radius)`.
+        first: window of the pairs' first cells.
+        second: window of their second cells, of the same shape.
+    """
+
+    place: int
+    first: Window
+    second: Window
+
+
+@cache
+def offsets(radius: int) -> tuple[tuple[int, int], ...]:
+    """Half of the non-zero offsets (rows, columns) shorter than `radius`: 34 for a radius of 5.
+
+    The other half are their negatives. They are sorted, so that an image's memory is read onwards.
+    """
+    reach = range(1 - radius, radius)
+    return tuple(
+        (down, right)
+        for down in range(radius)
+        for right in reach
+        if (down > 0 or right > 0) and down**2 + right**2 < radius**2
+    )
+
+
+@cache
+def radius_of(pairs: int) -> int:
+    """The radius whose half disc has this many offsets; `ValueError` when none has."""
+    radius = 1
+    while len(offsets(radius)) < pairs:
+        radius += 1
+    if len(offsets(radius)) != pairs:
+        raise ValueError(f"no radius has {pairs} pairs a cell")
+    return radius
+
+
+def pair_windows(height: int, width: int, radius: int) -> Iterator[PairWindow]:
+    """The pairs of a grid, offset by offset; those longer than the grid are left out."""
+    for place, (down, right) in enumerate(offsets(radius)):
+        if down >= height or abs(right) >= width:
+            continue
+        left, back = max(right, 0), max(-right, 0)
+        first = (..., slice(0, height - down), slice(back, width - left))
+        second = (..., slice(down, height), slice(left, width - back))
+        yield PairWindow(place, first, second)
+
+
+def pair_affinities(features: Tensor, radius: int) -> Tensor:
+    """Affinities exp(-mean over channels |f_p - f_q|) of all pairs (AffinityNet).
+
+    Works offset by offset, forwards and backwards, so that the differences of one offset at a time
+    are held instead of those of all pairs.
+
+    Args:
+        features: (batch, channels, h, w); half precision is widened to float32.
+        radius: offsets are shorter than this, in cells.
+
+    Returns:
+        (batch, pairs, h, w) in [0, 1]; 0 where the pair's second cell is outside the grid.
+    """
+    if features.dtype in (torch.float16, torch.bfloat16):
+        features = features.float()
+    return _PairAffinities.apply(features, radius)
+
+
+class _PairAffinities(torch.autograd.Function):
+    """`pair_affinities` with a gradient that keeps no difference of features."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, radius: int) -> Tensor:
+        batch, _, height, width = features.shape
+        result = features.new_zeros((batch, len(offsets(radius)), height, width))
+        for place, first, second in pair_windows(height, width, radius):
+            distance = (features[first] - features[second]).abs_().mean(dim=1)
+            result[:, place][first] = distance.neg_().exp_()
+        ctx.save_for_backward(features, result)
+        ctx.radius = radius
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        features, affinities = ctx.saved_tensors
+        channels, height, width = features.shape[1:]
+        slope = gradient * affinities / -channels  # (batch, pairs, h, w): d loss / d |f_p - f_q|
+        result = torch.zeros_like(features)
+        for place, first, second in pair_windows(height, width, ctx.radius):
+            change = (features[first] - features[second]).sign_()
+            change *= slope[:, place, None][first]
+            result[first] += change
+            result[second] -= change
+        return result, None

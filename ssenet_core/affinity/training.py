@@ -1,0 +1,140 @@
+"""Training of AffinityNet: features whose distances say whether neighbours share a class.
+
+In: the manifest and the two CRF answers of each training image. Out: a checkpoint. No mask is read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ssenet_core.affinity.labels import confident_labels, pair_labels
+from ssenet_core.affinity.losses import affinity_loss
+from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.data import augment
+from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.models.backbones import load_backbone_weights
+from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.geometry import STRIDE
+from ssenet_core.scores import power_name
+from ssenet_core.storage import VOID, load_image, read_refined, sha256_file
+from ssenet_core.training.batches import Draw, augmentation_rng
+from ssenet_core.training.labels_key import labels_key
+from ssenet_core.training.loop import Batch, LossFunction, Training, fit
+
+
+def train_affinity(
+    *,
+    manifest: str | Path,
+    labels_dir: str | Path,
+    checkpoint: str | Path,
+    metrics: str | Path,
+    settings: Mapping[str, Any],
+    powers: tuple[float, float],
+    weights: str | Path | None = None,
+    code: str = "",
+    workers: int = 0,
+    save_every: int = 200,
+) -> None:
+    """Train AffinityNet on the confident pixels of the refined CAMs.
+
+    Args:
+        manifest: JSON of the train split.
+        labels_dir: refined scores, `{image id}.h5` each.
+        checkpoint, metrics: written on success.
+        settings: a variant's resolved `affinity` section without `random_walk`.
+        powers: of the generous foreground and the generous background; see `refine.powers`.
+        weights: file of backbone weights (or of a CAM network); None trains from random ones.
+        code: fingerprint of the code, so that an interrupted run of older code is not resumed.
+        workers: processes that load data.
+        save_every: steps between resume points.
+    """
+    images = load_manifest(manifest)
+    torch.manual_seed(settings["seed"])
+    network = build_network("affinity", settings, images.classes)
+    if weights is not None:
+        load_backbone_weights(network.backbone, weights)
+    training = Training(
+        kind="affinity",
+        network=network,
+        dataset=ConfidentViews(images, Path(labels_dir), powers, settings),
+        loss=pair_loss(settings["radius"]),
+        settings=settings,
+        classes=images.classes,
+        data=sha256_file(manifest) + labels_key(images, Path(labels_dir), ".h5"),
+    )
+    fit(
+        training,
+        checkpoint=checkpoint,
+        metrics=metrics,
+        code=code,
+        workers=workers,
+        save_every=save_every,
+    )
+
+
+class ConfidentViews(Dataset[Batch]):
+    """Crops with the labels of their confident cells.
+
+    Item: `image` (3, crop, crop), `labels` (crop / 8, crop / 8) uint8, 255 where unsure, `id`.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        labels_dir: Path,
+        powers: tuple[float, float],
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.images = manifest.images
+        self.labels_dir = labels_dir
+        self.names = [power_name(power) for power in powers]
+        self.settings = settings
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        record = self.images[draw.image]
+        rng = augmentation_rng(self.settings["seed"], draw)
+        image = augment.jitter(load_image(record.image), self.settings["jitter"], rng)
+        pixels = augment.to_tensor(image)
+        refined = read_refined(self.labels_dir / f"{record.id}.h5")
+        posteriors = [torch.from_numpy(refined.posteriors[name]) for name in self.names]
+        if rng.random() < self.settings["flip"]:
+            pixels = pixels.flip(2)
+            posteriors = [posterior.flip(2) for posterior in posteriors]
+        box = augment.random_crop(pixels, self.settings["crop"], rng)
+        return {
+            "image": augment.crop_tensor(pixels, box, fill=0.0),
+            "labels": _cell_labels(posteriors, refined.classes, box),
+            "id": record.id,
+        }
+
+
+def _cell_labels(
+    posteriors: list[Tensor], classes: NDArray[np.int64], box: augment.CropBox
+) -> Tensor:
+    """Confident labels of a crop's cells; cells that leave the image are void."""
+    low, high = (augment.crop_tensor(p, box, fill=0.0).numpy() for p in posteriors)
+    labels = confident_labels(low, high, classes, STRIDE)
+    inside = augment.crop_tensor(torch.ones_like(posteriors[0][:1]), box, fill=0.0)[0]
+    cells = inside.unfold(0, STRIDE, STRIDE).unfold(1, STRIDE, STRIDE)
+    labels[(cells.amin(dim=(2, 3)) == 0).numpy()] = VOID
+    return torch.from_numpy(labels)
+
+
+def pair_loss(radius: int) -> LossFunction:
+    """AffinityNet's loss as a function of network and batch."""
+
+    def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        affinities = pair_affinities(network(batch["image"]), radius)
+        parts = affinity_loss(affinities, pair_labels(batch["labels"], radius))
+        return {"loss": parts.pop("total"), **parts}
+
+    return loss

@@ -1,0 +1,109 @@
+"""Multi-scale, flipped inference of class activation maps to one HDF5 file an image (Eq. 3)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssenet_core.cam.losses import EPSILON
+from ssenet_core.data.augment import resize_by, to_tensor
+from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.models.checkpoints import load_checkpoint, pick_device
+from ssenet_core.models.geometry import maps_to_pixels
+from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps
+
+LOG = logging.getLogger("ssenet")
+
+
+def infer_cam(
+    *,
+    manifest: str | Path,
+    checkpoint: str | Path,
+    files: Sequence[str | Path],
+    record: str | Path,
+    shard: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the class activation maps of one shard's images.
+
+    Args:
+        manifest: JSON of the split.
+        checkpoint: a CAM network's.
+        files: the maps to write, `{image id}.h5` each.
+        record: JSON that names the shard's images, written last.
+        settings: `inference` of the variant: scales, flip, precision.
+    """
+    device = pick_device()
+    network, facts = load_checkpoint(checkpoint, "cam", device)
+    checksum = sha256_file(checkpoint)
+    alignment = facts["settings"]["alignment"]
+
+    def write(image: ImageRecord, path: Path) -> None:
+        with torch.inference_mode(), autocast(device, settings["precision"]):
+            scores = multi_scale_maps(
+                network, load_image(image.image), settings["scales"], settings["flip"], alignment
+            )
+        classes = list(image.tags) if image.tags else _decided(network, image, device)
+        maps = normalised_maps(scores, classes)
+        attributes = {
+            "scales": np.asarray(settings["scales"], np.float64),
+            "flip": settings["flip"],
+            "checkpoint_sha256": checksum,
+            "classes_from": "tags" if image.tags else "classifier",
+        }
+        write_maps(path, ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes))
+
+    images = map_images(load_manifest(manifest), files, write, "class activation maps")
+    write_record(record, shard, images)
+    LOG.info("%s: maps of %d images, scales %s", record, len(images), settings["scales"])
+
+
+def multi_scale_maps(
+    network: nn.Module,
+    image: Image.Image,
+    scales: Sequence[float],
+    flip: bool,
+    alignment: str,
+) -> Tensor:
+    """Class maps at the image's size: ReLU'd and summed over scales and flips.
+
+    Returns:
+        (classes, H, W) float32, not normalised.
+    """
+    width, height = image.size
+    device = next(network.parameters()).device
+    total: Tensor | None = None
+    for scale in scales:
+        view = to_tensor(resize_by(image, scale))[None].to(device)
+        views = torch.cat([view, view.flip(3)]) if flip else view
+        maps = functional.relu(network(views)).float()
+        maps = maps_to_pixels(maps, (view.shape[2], view.shape[3]), (height, width), alignment)
+        summed = maps[0] + maps[1].flip(2) if flip else maps[0]
+        total = summed if total is None else total + summed
+    if total is None:
+        raise ValueError("at least one scale is needed")
+    return total
+
+
+def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float32]:
+    """The maps of `classes` (label values), each divided by its maximum (Eq. 3), (K, H, W)."""
+    chosen = scores[[label - 1 for label in classes]].float()
+    if chosen.numel():
+        chosen = chosen / (chosen.amax(dim=(1, 2), keepdim=True) + EPSILON)
+    return chosen.cpu().numpy()
+
+
+def _decided(network: nn.Module, image: ImageRecord, device: torch.device) -> list[int]:
+    """Label values of the classes that the classifier finds in an image without tags."""
+    with torch.inference_mode():
+        view = to_tensor(load_image(image.image))[None].to(device)
+        logits = network(view).mean(dim=(2, 3))[0]
+    return [index + 1 for index in torch.nonzero(logits > 0).flatten().tolist()]

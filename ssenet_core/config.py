@@ -1,0 +1,196 @@
+"""Configuration: checked against the closed schema, and one variant's settings out of a section.
+
+In: the merged configuration of a run. Out: plain dictionaries. `SSENetError` lists every fault with
+the key's path and what is allowed there.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from ssenet_core.errors import SSENetError
+
+SEED_MARK = "@"
+
+
+def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
+    """Check a configuration against the schema and for names that refer to nothing.
+
+    Raises:
+        SSENetError: one line a fault, all of them.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    errors: list[Any] = sorted(
+        validator.iter_errors(config), key=lambda error: list(map(str, error.path))
+    )
+    faults = [line for error in errors for line in _describe(error)]
+    if not faults:
+        faults = [*_contradictions(config), *_dangling_names(config)]
+    if faults:
+        raise SSENetError("the configuration has faults:\n" + "\n".join(f"  {x}" for x in faults))
+
+
+def resolve(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
+    """One variant's settings: the section's defaults, with the variant's own values over them.
+
+    Args:
+        config: the whole configuration.
+        section: cam, affinity or deeplab.
+        name: a variant, or variant@seed for the same with another seed (`ssenet@2`).
+
+    Raises:
+        SSENetError: no such variant, or a seed that is not a whole number.
+    """
+    variant, mark, seed = name.partition(SEED_MARK)
+    variants = config[section]["variants"]
+    if variant not in variants:
+        raise SSENetError(
+            f"{section}.variants has no {variant!r}; "
+            f"it has {_listed(variants)}{_hint(variant, variants)}"
+        )
+    settings = merged(config[section]["defaults"], variants[variant] or {})
+    if mark:
+        if not (seed.isascii() and seed.isdecimal()):
+            raise SSENetError(
+                f"{section} variant {name!r}: expected a whole number after {SEED_MARK}"
+            )
+        settings["seed"] = int(seed)
+    return settings
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on it, mapping by mapping; lists and plain values are replaced."""
+    result = {
+        key: merged(value, {}) if isinstance(value, Mapping) else value
+        for key, value in base.items()
+    }
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(value, Mapping):
+            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
+        else:
+            result[key] = value
+    return result
+
+
+def without(settings: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """`settings` less some of its keys."""
+    return {key: value for key, value in settings.items() if key not in keys}
+
+
+def seeded(name: str, seed: int, seeds: list[int]) -> str:
+    """A variant's name for one of a run's seeds: plain where the run has none but its own."""
+    return name if seeds == [0] else f"{name}{SEED_MARK}{seed}"
+
+
+def gpus_a_job(compute: Mapping[str, Any]) -> int:
+    """GPUs that a job asks for: `compute.gpus`, or 1 where this machine has one to be used."""
+    if compute["gpus"] != "auto":
+        return int(compute["gpus"])
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    return int(Path("/dev/nvidiactl").exists() and not hidden)
+
+
+def _describe(error: Any) -> Iterator[str]:
+    """What is wrong at one place, and what is allowed there."""
+    path = _path(error)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known), key=str):
+            where = f"{path}.{key}" if path else str(key)
+            yield f"{where}: unknown key; allowed: {_listed(known)}{_hint(str(key), known)}"
+    elif error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        # jsonschema raises one error a missing key and names it in the message alone.
+        key = next(key for key in missing if error.message.startswith(repr(key)))
+        yield f"{f'{path}.{key}' if path else key}: missing"
+    else:
+        yield f"{path}: found {error.instance!r}, allowed: {_allowed(error.schema)}"
+
+
+def _path(error: Any) -> str:
+    path = ""
+    for part in error.absolute_path:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    return path
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """A schema's demands on one value, in words."""
+    if "enum" in schema:
+        return " or ".join(map(_shown, schema["enum"]))
+    if "const" in schema:
+        return _shown(schema["const"])
+    kinds = {"object": "section", "array": "list", "string": "text", "integer": "whole number"}
+    found = schema.get("type", "value")
+    names = [found] if isinstance(found, str) else found
+    words = [
+        " or ".join("null" if name == "null" else f"a {kinds.get(name, name)}" for name in names)
+    ]
+    limits = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+        "minItems": "items at least",
+        "maxItems": "items at most",
+        "minLength": "characters at least",
+        "pattern": "of the form",
+    }
+    words += [f"{word} {schema[key]}" for key, word in limits.items() if key in schema]
+    if schema.get("uniqueItems"):
+        words.append("no item twice")
+    return ", ".join(words)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
+    """Values that are each allowed and do not go together."""
+    dataset = config["dataset"]
+    if dataset["source"] == "voc" and dataset.get("root") is None:
+        yield "dataset.root: found None, allowed: the dataset's folder (source is voc)"
+    alphas = config["evaluation"]["alphas"]
+    if alphas["start"] >= alphas["stop"]:
+        yield f"evaluation.alphas: start {alphas['start']} must be below stop {alphas['stop']}"
+    for section in ("cam", "affinity", "deeplab"):
+        for variant in config[section]["variants"]:
+            settings = resolve(config, section, variant)
+            where = f"{section} variant {variant}"
+            for key in ("resize", "scale"):
+                if key in settings and settings[key][0] > settings[key][1]:
+                    yield f"{where}: {key} {settings[key]}: the first must not be above the second"
+            if section == "cam" and settings["backbone"]["weights"] == "cam":
+                yield f"{where}: backbone.weights: found 'cam', allowed: null or a file"
+            background = settings.get("random_walk", {}).get("background")
+            if background and (background["alpha"] is None) == (background["power"] is None):
+                yield f"{where}: random_walk.background: one of alpha and power must be null"
+
+
+def _dangling_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Variants that the run names and no section has."""
+    named = [("run.cams", "cam", name) for name in config["run"]["cams"]]
+    for index, chain in enumerate(config["run"]["chains"]):
+        named += [(f"run.chains[{index}].{key}", key, chain[key]) for key in chain]
+    for where, section, name in named:
+        try:
+            resolve(config, section, name)
+        except SSENetError as error:
+            yield f"{where}: {error}"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names))
+
+
+def _hint(name: str, known: Any) -> str:
+    nearest = difflib.get_close_matches(name, list(map(str, known)), n=1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""

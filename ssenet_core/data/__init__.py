@@ -1,0 +1,1 @@
+"""Data sets: what images there are, what is known of each, and the generated `shapes` set."""

@@ -1,0 +1,90 @@
+"""Random views of photographs and their labels: resize, flip, colour jitter, crop.
+
+In: an RGB image and a NumPy random generator. Out: normalised tensors (3, crop, crop). Every
+random number comes from the generator, so a view is a function of its seed.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+# ImageNet's statistics, for backbones trained on it; sources trained from scratch use them too.
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """A normalised image, (3, H, W) float32."""
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    return functional.normalize(pixels, MEAN, STD)
+
+
+def resize_longest(image: Image.Image, longest: int) -> Image.Image:
+    """Resize (cubic) so that the longest edge has `longest` pixels."""
+    factor = longest / max(image.size)
+    return resize_by(image, factor)
+
+
+def resize_by(image: Image.Image, factor: float) -> Image.Image:
+    """Resize (cubic) by a factor; no edge becomes shorter than a pixel."""
+    width, height = (max(1, round(edge * factor)) for edge in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def jitter(image: Image.Image, amounts: Sequence[float], rng: np.random.Generator) -> Image.Image:
+    """Change brightness, contrast, saturation (factors 1 +- amount) and hue, in random order."""
+    brightness, contrast, saturation = (
+        rng.uniform(max(0.0, 1 - amount), 1 + amount) for amount in amounts[:3]
+    )
+    hue = rng.uniform(-amounts[3], amounts[3])
+    steps = (
+        lambda view: functional.adjust_brightness(view, brightness),
+        lambda view: functional.adjust_contrast(view, contrast),
+        lambda view: functional.adjust_saturation(view, saturation),
+        lambda view: functional.adjust_hue(view, hue),
+    )
+    for index in rng.permutation(len(steps)):
+        image = steps[index](image)
+    return image
+
+
+class CropBox(NamedTuple):
+    """A square of `size` pixels whose top left corner lies at (top, left) of the image.
+
+    Negative corners, and sides past the image's, stand for padding.
+    """
+
+    top: int
+    left: int
+    size: int
+
+
+def random_crop(pixels: Tensor, size: int, rng: np.random.Generator) -> CropBox:
+    """A random square inside an image (channels, H, W); along an edge shorter than it, a random place around it."""
+    top, left = (
+        int(rng.integers(min(0, edge - size), max(0, edge - size) + 1)) for edge in pixels.shape[1:]
+    )
+    return CropBox(top, left, size)
+
+
+def crop_tensor(pixels: Tensor, box: CropBox, fill: float) -> Tensor:
+    """Cut a box out of (channels, H, W), padded with `fill` where it leaves the image."""
+    height, width = pixels.shape[1:]
+    result = pixels.new_full((pixels.shape[0], box.size, box.size), fill)
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.size, height), min(box.left + box.size, width)
+    result[:, top - box.top : bottom - box.top, left - box.left : right - box.left] = pixels[
+        :, top:bottom, left:right
+    ]
+    return result
+
+
+def label_tensor(labels: NDArray[np.uint8]) -> Tensor:
+    """Labels (H, W) as a (1, H, W) tensor, ready for `crop_tensor`."""
+    return torch.from_numpy(np.ascontiguousarray(labels))[None]

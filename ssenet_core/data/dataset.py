@@ -1,0 +1,229 @@
+"""What a dataset's settings say: its splits' ids, its classes, and where its files lie.
+
+In: the `dataset` section of the config. Out: ids, names, paths, digests. Cheap enough for a
+workflow to ask while it is read: list and tag files are opened, images never. Fails with
+`SSENetError` when a list, a class file or a setting is missing or wrong.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ssenet_core.data.layout import id_problem, listing, read_list, read_text, unique
+from ssenet_core.data.tag_table import TagTable, read_tag_table
+from ssenet_core.errors import SSENetError
+
+SPLITS = ("train", "pseudo_eval", "val", "test")
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+SHAPES_CLASSES = ("ringlet", "starling", "barrow", "crossbeak", "diamondel", "triskel")
+MOST_CLASSES = 254  # label values are bytes, 0 is background and 255 void
+DEFAULTS: dict[str, Any] = {
+    "root": None,
+    "classes": None,
+    "tags": ["masks"],
+    "tags_csv": {},
+    "image_dir": "JPEGImages",
+    "image_suffix": ".jpg",
+    "mask_dir": "SegmentationClass",
+    "annotation_dir": "Annotations",
+    "list_dir": "ImageSets/Segmentation",
+}
+
+Settings = Mapping[str, Any]
+
+
+def setting(dataset: Settings, key: str) -> Any:
+    """A setting, or its default when the section leaves it out."""
+    return dataset[key] if key in dataset else DEFAULTS[key]
+
+
+def dataset_root(dataset: Settings) -> Path:
+    """The dataset's folder; a generated dataset without one lies among the results."""
+    root = setting(dataset, "root")
+    if root is not None:
+        return Path(root)
+    if dataset["source"] == "shapes":
+        return Path("results") / dataset["name"] / "dataset"
+    raise SSENetError("dataset.root: expected the folder of the images, found nothing")
+
+
+def image_path(dataset: Settings, image_id: str) -> Path:
+    """Where an image lies."""
+    name = f"{image_id}{setting(dataset, 'image_suffix')}"
+    return dataset_root(dataset) / setting(dataset, "image_dir") / name
+
+
+def mask_path(dataset: Settings, image_id: str) -> Path | None:
+    """Where an image's mask lies, if it has one; None when the dataset has no masks."""
+    folder = setting(dataset, "mask_dir")
+    return dataset_root(dataset) / folder / f"{image_id}.png" if folder else None
+
+
+def annotation_path(dataset: Settings, image_id: str) -> Path:
+    """Where an image's XML annotation lies, if it has one."""
+    return dataset_root(dataset) / setting(dataset, "annotation_dir") / f"{image_id}.xml"
+
+
+def masks_are_truth(dataset: Settings, split: str) -> bool:
+    """Whether the split is scored: then every image needs a mask."""
+    return split in {"pseudo_eval", "val"} and bool(setting(dataset, "mask_dir"))
+
+
+def split_ids(dataset: Settings, split: str) -> list[str]:
+    """The ids of a split in their order, repeats dropped; none when the split has no list.
+
+    They are computed for `shapes`; else they are read from the split's list file, else from its
+    tags file.
+
+    Raises:
+        SSENetError: a list cannot be read or holds lines that are no ids.
+    """
+    return unique(listed_ids(dataset, split))
+
+
+def listed_ids(dataset: Settings, split: str) -> list[str]:
+    """As `split_ids`, but a list file's repeats are kept."""
+    if split not in SPLITS:
+        raise SSENetError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
+    name = dataset.get("lists", {}).get(split)
+    if dataset["source"] == "shapes":
+        return _shapes_ids(dataset["shapes"], split, name)
+    if name is not None:
+        root = dataset_root(dataset)
+        folder = Path(setting(dataset, "image_dir")).name
+        return read_list(root / setting(dataset, "list_dir") / f"{name}.txt", folder)
+    own_table = setting(dataset, "tags_csv").get(split) and tag_table(dataset, split)
+    return list(own_table.rows) if own_table else []
+
+
+def shape_id(number: int) -> str:
+    """The id of the generated image `number`, from 1."""
+    return f"shape_{number:05d}"
+
+
+def _shapes_ids(shapes: Settings, split: str, name: str | None) -> list[str]:
+    train, val = shapes["train"], shapes["val"]
+    numbers = {
+        None: range(0),
+        "train": range(1, train + 1),
+        "val": range(train + 1, train + val + 1),
+    }
+    if name not in numbers:
+        raise SSENetError(
+            f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
+        )
+    return [shape_id(number) for number in numbers[name]]
+
+
+def tag_table(dataset: Settings, split: str) -> TagTable | None:
+    """The split's tags file (pseudo_eval shares train's), if there is one."""
+    tables = setting(dataset, "tags_csv")
+    name = tables.get(split) or (tables.get("train") if split == "pseudo_eval" else None)
+    if name is None:
+        return None
+    return read_tag_table(dataset_root(dataset) / name, setting(dataset, "image_suffix"))
+
+
+def class_names(dataset: Settings) -> tuple[str, ...]:
+    """Names of the foreground classes; the label value of a class is its place here, from 1.
+
+    `classes` is a list of names, or a file with one name a line (looked for in the dataset's
+    folder, then in the working directory). Without it: `shapes` has its own; tags from a CSV file
+    give the names in it, in alphabetical order; else VOC's twenty.
+
+    Raises:
+        SSENetError: the file cannot be read, or names are empty, repeated or too many.
+    """
+    classes = setting(dataset, "classes")
+    if classes is None:
+        return _own_classes(dataset)
+    if isinstance(classes, str):
+        inside = dataset_root(dataset) / classes
+        path = inside if inside.exists() else Path(classes)
+        source = str(path if path.exists() else inside)
+        names = [line.strip() for line in read_text(source).split("\n") if line.strip()]
+    else:
+        source, names = "dataset.classes", [str(name).strip() for name in classes]
+    if names and names[0].lower() == "background":
+        names = names[1:]
+    return _checked(names, source)
+
+
+def _own_classes(dataset: Settings) -> tuple[str, ...]:
+    if dataset["source"] == "shapes":
+        return SHAPES_CLASSES[: dataset["shapes"]["classes"]]
+    table = tag_table(dataset, "train") if "csv" in setting(dataset, "tags") else None
+    if table is None:
+        return VOC_CLASSES
+    names = sorted({tag for tags in table.rows.values() for tag in tags})
+    return _checked(names, f"{dataset_root(dataset) / setting(dataset, 'tags_csv')['train']}")
+
+
+def _checked(names: list[str], source: str) -> tuple[str, ...]:
+    problems = [f"{name!r} is there twice" for name in unique(names) if names.count(name) > 1]
+    problems += [f"{name!r}: {problem}" for name in names if (problem := id_problem(name))]
+    problems += ["'background' is no class of its own"] * ("background" in names)
+    if not 1 <= len(names) <= MOST_CLASSES:
+        problems.append(f"expected 1 to {MOST_CLASSES} names, found {len(names)}")
+    if problems:
+        raise SSENetError(listing(f"{source}: not a list of class names", problems))
+    return tuple(names)
+
+
+def files_digest(dataset: Settings, split: str, ids: Iterable[str]) -> str:
+    """A short hash that changes when the files behind `ids` do: sizes and times, nothing is opened.
+
+    It covers each image, its mask where the split uses masks, its annotation where tags come from
+    XML, and its row in the tags file. A generated image follows from its id and the settings.
+    """
+    digest = hashlib.sha256()
+    if dataset["source"] == "shapes":
+        made_from = [dataset["shapes"][key] for key in ("seed", "size", "classes")]
+        digest.update(json.dumps([made_from, list(ids)]).encode())
+        return digest.hexdigest()[:16]
+    sources = setting(dataset, "tags")
+    root = os.fspath(dataset_root(dataset))
+    places = [(f"{root}/{setting(dataset, 'image_dir')}/", setting(dataset, "image_suffix"))]
+    masks_give_tags = "masks" in sources and split != "test" and bool(setting(dataset, "mask_dir"))
+    if masks_are_truth(dataset, split) or masks_give_tags:
+        places.append((f"{root}/{setting(dataset, 'mask_dir')}/", ".png"))
+    if "xml" in sources:
+        places.append((f"{root}/{setting(dataset, 'annotation_dir')}/", ".xml"))
+    table = tag_table(dataset, split) if "csv" in sources else None
+    rows = table.rows if table else {}
+    for image_id in ids:
+        states = [_state(f"{folder}{image_id}{suffix}") for folder, suffix in places]
+        digest.update(json.dumps([image_id, states, rows.get(image_id)]).encode())
+    return digest.hexdigest()[:16]
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - tens of thousands of files, while the workflow is read
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

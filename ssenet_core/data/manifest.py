@@ -1,0 +1,302 @@
+"""The manifest of a split: every image's files, size, tags and checksums, all checked once.
+
+In: the dataset's settings and a split. Out: a JSON file, or one `SSENetError` that lists everything
+that is wrong with the split, and no file. Later stages read the manifest and trust it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from ssenet_core.data.dataset import (
+    Settings,
+    class_names,
+    image_path,
+    listed_ids,
+    mask_path,
+    masks_are_truth,
+    tag_table,
+)
+from ssenet_core.data.layout import listing, unique
+from ssenet_core.data.tags import find_tags, read_mask, uses_mask
+from ssenet_core.errors import SSENetError
+from ssenet_core.progress import progress
+from ssenet_core.storage import load_image, read_json, sha256_file, write_json
+
+FORMAT = "ssenet manifest"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a split.
+
+    Attributes:
+        id: the name of its files.
+        image: the photograph.
+        mask: its ground truth, only where the split is scored.
+        width: in pixels.
+        height: in pixels.
+        tags: label values of its classes, ascending; may be empty outside the training split.
+        sha256: checksum of the photograph.
+        mask_sha256: checksum of the mask.
+    """
+
+    id: str
+    image: Path
+    mask: Path | None
+    width: int
+    height: int
+    tags: tuple[int, ...]
+    sha256: str
+    mask_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A split: its images in their order, and the foreground classes (label value = place + 1)."""
+
+    dataset: str
+    split: str
+    classes: tuple[str, ...]
+    images: tuple[ImageRecord, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes with the background."""
+        return len(self.classes) + 1
+
+    @cached_property
+    def _by_id(self) -> dict[str, ImageRecord]:
+        return {record.id: record for record in self.images}
+
+    def record(self, image_id: str) -> ImageRecord:
+        """The image with this id; `SSENetError` when the split has none."""
+        try:
+            return self._by_id[image_id]
+        except KeyError:
+            raise SSENetError(
+                f"image {image_id}: not in the manifest of {self.dataset}, split {self.split}"
+            ) from None
+
+    def select(self, ids: Sequence[str]) -> list[ImageRecord]:
+        """The images with these ids, in this order."""
+        return [self.record(image_id) for image_id in ids]
+
+
+def build_manifest(
+    *,
+    dataset: Settings,
+    split: str,
+    output: str | Path,
+    disjoint_from: Mapping[str, Sequence[str]],
+    subset_of: Mapping[str, Sequence[str]] | None = None,
+    workers: int = 1,
+) -> None:
+    """Check every image of a split and write its manifest.
+
+    Images are decoded whole. Masks are read where the split is scored or where tags come from them;
+    a training image needs tags, a test image needs neither tags nor a mask.
+
+    Args:
+        dataset: the `dataset` section of the config.
+        split: train, pseudo_eval, val or test.
+        output: the manifest's path.
+        disjoint_from: ids of other splits, by name, that must not share an image with this one.
+        subset_of: ids of splits, by name, that must hold every image of this one.
+        workers: threads that read images.
+
+    Raises:
+        SSENetError: lists every problem; nothing is written.
+    """
+    problems = list_problems(dataset, split, disjoint_from, subset_of or {})
+    ids = unique(listed_ids(dataset, split))
+    records, faults = examine_images(dataset, split, ids, workers=workers)
+    refuse(dataset, {split: problems + faults})
+    write_manifest(output, dataset, split, records)
+
+
+def examine_images(
+    dataset: Settings, split: str, ids: Sequence[str], *, workers: int = 1
+) -> tuple[list[ImageRecord], list[str]]:
+    """Records of the good images among `ids`, and everything that is wrong with the others."""
+    classes = class_names(dataset)
+    table = tag_table(dataset, split)
+    examine = partial(
+        _examine,
+        dataset=dataset,
+        split=split,
+        classes={name: value for value, name in enumerate(classes, start=1)},
+        rows=table.rows if table else {},
+    )
+    records, problems = [], []
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        results = pool.map(examine, ids)
+        for record, faults in progress(results, total=len(ids), description=f"checking {split}"):
+            problems += faults
+            if record is not None:
+                records.append(record)
+    return records, problems
+
+
+def refuse(dataset: Settings, problems: Mapping[str, Sequence[str]]) -> None:
+    """Raise one `SSENetError` that lists every problem, split by split, if there is any."""
+    lists = [
+        listing(f"dataset {dataset['name']}, split {split}: {len(found)} problem(s)", list(found))
+        for split, found in problems.items()
+        if found
+    ]
+    if lists:
+        raise SSENetError("\n".join(lists))
+
+
+def write_manifest(
+    output: str | Path, dataset: Settings, split: str, records: Sequence[ImageRecord]
+) -> None:
+    """Write the records of a split, or of a part of it, as a manifest."""
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "dataset": dataset["name"],
+        "split": split,
+        "classes": list(class_names(dataset)),
+        "images": [_to_json(record) for record in records],
+    }
+    write_json(output, content)
+
+
+def load_manifest(path: str | Path) -> Manifest:
+    """Read a manifest; `SSENetError` names a file that is missing or something else."""
+    content = read_json(path)
+    found = (
+        (content.get("format"), content.get("format_version")) if type(content) is dict else None
+    )
+    if found != (FORMAT, FORMAT_VERSION):
+        raise SSENetError(
+            f"{path}: expected '{FORMAT}' version {FORMAT_VERSION}, found {found}; "
+            "delete the file and run the workflow again"
+        )
+    try:
+        return Manifest(
+            dataset=content["dataset"],
+            split=content["split"],
+            classes=tuple(content["classes"]),
+            images=tuple(_from_json(entry) for entry in content["images"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise SSENetError(
+            f"{path}: an entry is missing or of another type ({error}); "
+            "delete the file and run the workflow again"
+        ) from error
+
+
+def list_problems(
+    dataset: Settings,
+    split: str,
+    disjoint_from: Mapping[str, Sequence[str]],
+    subset_of: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """What is wrong with a split's lists of ids and tags, before any image is looked at."""
+    listed = listed_ids(dataset, split)
+    if not listed:
+        return [f"the split {split} has no images: see dataset.lists.{split} in the config"]
+    counts = Counter(listed)
+    problems = [f"image {i}: listed {count} times" for i, count in counts.items() if count > 1]
+    for other, ids in disjoint_from.items():
+        shared = counts.keys() & set(ids)
+        problems += [f"image {i}: also in split {other}" for i in counts if i in shared]
+    for other, ids in subset_of.items():
+        missing = counts.keys() - set(ids)
+        problems += [f"image {i}: not in split {other}" for i in counts if i in missing]
+    table = tag_table(dataset, split)
+    return problems + list(table.problems if table else ())
+
+
+def _examine(
+    image_id: str,
+    *,
+    dataset: Settings,
+    split: str,
+    classes: Mapping[str, int],
+    rows: Mapping[str, tuple[str, ...]],
+) -> tuple[ImageRecord | None, list[str]]:
+    """One image's record, and everything that is wrong with it."""
+    problems: list[str] = []
+    image = image_path(dataset, image_id)
+    truth = masks_are_truth(dataset, split)
+    mask = mask_path(dataset, image_id)
+    needs_mask = truth or (split != "test" and uses_mask(dataset, image_id, rows))
+    size = labels = None
+    try:
+        _require_file(image)
+        size = load_image(image).size
+    except SSENetError as error:
+        problems.append(str(error))
+    if size and mask and needs_mask:
+        try:
+            _require_file(mask, "; dataset.mask_dir: null is for images without masks")
+            labels = read_mask(mask, size=size, classes=len(classes))
+        except SSENetError as error:
+            problems.append(str(error))
+    tags: tuple[int, ...] = ()
+    mask_failed = bool(mask and needs_mask and labels is None)
+    try:
+        tags = find_tags(dataset, image_id, classes=classes, rows=rows, labels=labels)
+        if split == "train" and not tags and not mask_failed:
+            problems.append(f"{image}: a training image needs a tag, found none")
+    except SSENetError as error:
+        problems.append(str(error))
+    if problems or size is None:
+        return None, problems
+    return (
+        ImageRecord(
+            id=image_id,
+            image=image,
+            mask=mask if truth else None,
+            width=size[0],
+            height=size[1],
+            tags=tags,
+            sha256=sha256_file(image),
+            mask_sha256=sha256_file(mask) if truth and mask else None,
+        ),
+        problems,
+    )
+
+
+def _require_file(path: Path, hint: str = "") -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise SSENetError(f"{path}: listed, but there is no such file{hint}") from error
+    if size == 0:
+        raise SSENetError(f"{path}: the file is empty")
+
+
+def _to_json(record: ImageRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "image": str(record.image),
+        "mask": str(record.mask) if record.mask else None,
+        "width": record.width,
+        "height": record.height,
+        "tags": list(record.tags),
+        "sha256": record.sha256,
+        "mask_sha256": record.mask_sha256,
+    }
+
+
+def _from_json(entry: dict[str, Any]) -> ImageRecord:
+    return ImageRecord(
+        id=entry["id"],
+        image=Path(entry["image"]),
+        mask=Path(entry["mask"]) if entry["mask"] else None,
+        width=entry["width"],
+        height=entry["height"],
+        tags=tuple(entry["tags"]),
+        sha256=entry["sha256"],
+        mask_sha256=entry["mask_sha256"],
+    )

@@ -1,0 +1,83 @@
+"""Tags from a CSV file: `image,tags`, tags separated by blanks or by semicolons.
+
+In: the file. Out: each image's tags as names. What is wrong with single rows is kept as text for
+the manifest, which lists it with everything else; `SSENetError` is for a file that is no table.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ssenet_core.data.layout import id_problem, read_text
+from ssenet_core.errors import SSENetError
+
+
+@dataclass(frozen=True)
+class TagTable:
+    """Tags by image id in the file's order, and what is wrong with the file's rows."""
+
+    rows: dict[str, tuple[str, ...]]
+    problems: tuple[str, ...]
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """Names in a cell, without repeats.
+
+    With a semicolon anywhere, semicolons separate and names may hold blanks (`potted plant; dog`,
+    `potted plant;`); else blanks separate.
+    """
+    names = text.split(";") if ";" in text else text.split()
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
+    """Read a tags file; the images' file names may stand for their ids.
+
+    Args:
+        path: CSV with the columns `image` and `tags`; other columns are left alone.
+        image_suffix: dropped from the end of an image's name.
+
+    Raises:
+        SSENetError: no such file, not UTF-8, not CSV, or a column is missing.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise SSENetError(f"{path}: no such tags file ({error.strerror})") from error
+    return _read(str(path), image_suffix, status.st_mtime_ns, status.st_size)
+
+
+# Workflows ask for one shard's rows at a time; time and size tell whether the file changed.
+@lru_cache(maxsize=8)
+def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    rows: dict[str, tuple[str, ...]] = {}
+    problems = []
+    try:
+        columns = [name.strip() for name in reader.fieldnames or []]
+        if not {"image", "tags"} <= set(columns):
+            raise SSENetError(
+                f"{path}: expected the columns image,tags in the first line, "
+                f"found {','.join(columns)!r}"
+            )
+        reader.fieldnames = columns
+        for row in reader:
+            where = f"{path}: line {reader.line_num}"
+            if None in row or None in row.values():
+                problems.append(
+                    f"{where}: expected {len(columns)} cells; separate tags by blanks or semicolons"
+                )
+                continue
+            image_id = row["image"].strip().removesuffix(image_suffix)
+            problem = id_problem(image_id)
+            if problem is not None:
+                problems.append(f"{where}: {row['image']!r} is not an image id: {problem}")
+            elif image_id in rows:
+                problems.append(f"{where}: image {image_id} has a row already")
+            else:
+                rows[image_id] = parse_tags(row["tags"])
+    except csv.Error as error:
+        raise SSENetError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
+    return TagTable(rows, tuple(problems))

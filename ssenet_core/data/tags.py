@@ -1,0 +1,121 @@
+"""Tags of an image from the sources that the settings name, in their order: csv, xml, masks.
+
+In: the dataset's settings and an image id. Out: label values, ascending. A source that knows
+nothing of the image is passed over. Faults are `SSENetError`s that name the file and the tag.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import numpy as np
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeElementTree
+from numpy.typing import NDArray
+
+from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
+from ssenet_core.errors import SSENetError
+from ssenet_core.storage import VOID, read_label_png
+
+
+def find_tags(
+    dataset: Settings,
+    image_id: str,
+    *,
+    classes: Mapping[str, int],
+    rows: Mapping[str, tuple[str, ...]],
+    labels: NDArray[np.uint8] | None,
+) -> tuple[int, ...]:
+    """The image's tags from the first source that has them; empty when none has.
+
+    Args:
+        dataset: settings; `tags` is the order of the sources.
+        image_id: the image.
+        classes: label value of each class name.
+        rows: names by image, from the tags file.
+        labels: the mask, (H, W), if the image has one whose values are known to be right.
+
+    Raises:
+        SSENetError: the annotation cannot be read, or a tag is not a class.
+    """
+    for source in setting(dataset, "tags"):
+        if source == "csv" and image_id in rows:
+            return label_values(rows[image_id], classes, f"image {image_id} in the tags file")
+        if source == "xml" and (path := annotation_path(dataset, image_id)).is_file():
+            return label_values(tags_from_xml(path), classes, str(path))
+        if source == "masks" and labels is not None:
+            return tags_from_mask(labels)
+    return ()
+
+
+def uses_mask(dataset: Settings, image_id: str, rows: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether `find_tags` will come to the image's mask."""
+    for source in setting(dataset, "tags"):
+        if source == "csv" and image_id in rows:
+            return False
+        if source == "xml" and annotation_path(dataset, image_id).is_file():
+            return False
+        if source == "masks":
+            return mask_path(dataset, image_id) is not None
+    return False
+
+
+def label_values(names: tuple[str, ...], classes: Mapping[str, int], where: str) -> tuple[int, ...]:
+    """Label values of class names, ascending; `SSENetError` lists the names that are no classes."""
+    unknown = [name for name in names if name not in classes]
+    if unknown:
+        raise SSENetError(f"{where}: not in the list of classes: {', '.join(map(repr, unknown))}")
+    return tuple(sorted({classes[name] for name in names}))
+
+
+def tags_from_xml(path: str | Path) -> tuple[str, ...]:
+    """Names of a VOC annotation's objects, `difficult` ones included, without repeats.
+
+    Raises:
+        SSENetError: not a VOC annotation, or XML that defines entities.
+    """
+    try:
+        annotation = SafeElementTree.parse(path).getroot()
+    except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise SSENetError(f"{path}: expected a VOC annotation, cannot read it ({error})") from error
+    if annotation is None or annotation.tag != "annotation":
+        found = None if annotation is None else annotation.tag
+        raise SSENetError(f"{path}: expected a VOC <annotation>, found <{found}>")
+    names = [(item.findtext("name") or "").strip() for item in annotation.findall("object")]
+    if "" in names:
+        raise SSENetError(f"{path}: an <object> has no <name>")
+    return tuple(dict.fromkeys(names))
+
+
+def tags_from_mask(labels: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Label values in a mask (H, W), background and void left out, ascending."""
+    return tuple(int(value) for value in np.unique(labels) if value not in {0, VOID})
+
+
+def read_mask(path: str | Path, *, size: tuple[int, int], classes: int) -> NDArray[np.uint8]:
+    """Read a mask and check it against its image.
+
+    Args:
+        path: an indexed PNG.
+        size: the image's width and height.
+        classes: number of foreground classes; 1 to `classes`, 0 and 255 are label values.
+
+    Returns:
+        Label values (H, W).
+
+    Raises:
+        SSENetError: unreadable, of another size, or with other values.
+    """
+    labels = read_label_png(path)
+    height, width = labels.shape
+    if (width, height) != size:
+        raise SSENetError(
+            f"{path}: expected the image's size {size[0]}x{size[1]}, found {width}x{height}"
+        )
+    unknown = [int(value) for value in np.unique(labels) if classes < value < VOID]
+    if unknown:
+        raise SSENetError(
+            f"{path}: label values {unknown} are outside the {classes} classes "
+            f"(0 to {classes}, and {VOID} for void)"
+        )
+    return labels

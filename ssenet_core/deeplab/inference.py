@@ -1,0 +1,77 @@
+"""Multi-scale, flipped prediction of label maps, refined by a dense CRF; one indexed PNG an image."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssenet_core.crf import dense_crf
+from ssenet_core.data.augment import resize_by, to_tensor
+from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.models.checkpoints import load_checkpoint, pick_device
+from ssenet_core.storage import load_image, write_label_png
+
+LOG = logging.getLogger("ssenet")
+
+
+def predict(
+    *,
+    manifest: str | Path,
+    checkpoint: str | Path,
+    files: Sequence[str | Path],
+    record: str | Path,
+    shard: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the predicted labels of one shard's images.
+
+    Args:
+        manifest: JSON of the split.
+        checkpoint: a DeepLab network's.
+        files: the label maps to write, `{image id}.png` each.
+        record: JSON that names the shard's images, written last.
+        settings: `prediction` of the variant: scales, flip, precision, crf (or None).
+    """
+    device = pick_device()
+    network, _ = load_checkpoint(checkpoint, "deeplab", device)
+
+    def write(image: ImageRecord, path: Path) -> None:
+        photograph = load_image(image.image)
+        with torch.inference_mode(), autocast(device, settings["precision"]):
+            scores = mean_scores(network, photograph, settings["scales"], settings["flip"])
+        probabilities = scores.softmax(dim=0).cpu().numpy()
+        if settings["crf"]:
+            probabilities = dense_crf(np.array(photograph), probabilities, **settings["crf"])
+        write_label_png(path, probabilities.argmax(axis=0).astype(np.uint8))
+
+    images = map_images(load_manifest(manifest), files, write, "predictions")
+    write_record(record, shard, images)
+    LOG.info("%s: predictions of %d images, scales %s", record, len(images), settings["scales"])
+
+
+def mean_scores(
+    network: nn.Module, image: Image.Image, scales: Sequence[float], flip: bool
+) -> Tensor:
+    """Scores before the soft-max at the image's size, mean over scales and flips.
+
+    Returns:
+        (classes, H, W) float32, background first.
+    """
+    width, height = image.size
+    device = next(network.parameters()).device
+    views = []
+    for scale in scales:
+        view = to_tensor(resize_by(image, scale))[None].to(device)
+        batch = torch.cat([view, view.flip(3)]) if flip else view
+        scores = functional.interpolate(
+            network(batch).float(), (height, width), mode="bilinear", align_corners=False
+        )
+        views.append((scores[0] + scores[1].flip(2)) / 2 if flip else scores[0])
+    return torch.stack(views).mean(dim=0)

@@ -1,0 +1,1 @@
+"""Scores of every stage that yields labels, all from one confusion matrix."""

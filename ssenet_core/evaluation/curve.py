@@ -1,0 +1,91 @@
+"""Scores of class activation maps over many background thresholds, in one pass.
+
+In: class maps and truth, image by image. Out: a confusion matrix for every threshold, each equal
+to that of a plain evaluation at it. Which class wins a pixel, and its score, do not depend on the
+threshold alpha; a pixel is foreground exactly when its score is above alpha. So a histogram of
+scores by (truth, winner), binned at the thresholds, holds every answer.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssenet_core.evaluation.confusion import LabelError
+from ssenet_core.storage import VOID
+
+
+def alpha_grid(start: float, stop: float, count: int) -> list[float]:
+    """`count` evenly spaced thresholds from `start` to `stop`, both included."""
+    return [round(float(alpha), 6) for alpha in np.linspace(start, stop, count)]
+
+
+class ThresholdCurve:
+    """Confusion matrices of class maps at fixed background thresholds.
+
+    Scores and thresholds are compared as float32, like everywhere else that maps become labels;
+    a score equal to the threshold is background.
+    """
+
+    def __init__(self, alphas: Iterable[float], num_classes: int) -> None:
+        """Count for `alphas` (any order, duplicates allowed) and `num_classes` with background."""
+        self._thresholds = np.unique(np.asarray(list(alphas), dtype=np.float32))
+        self._num_classes = num_classes
+        bins = len(self._thresholds) + 1
+        self._counts = np.zeros((num_classes, num_classes, bins), dtype=np.int64)
+
+    def add(
+        self, truth: NDArray[np.uint8], maps: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> None:
+        """Count one image.
+
+        Args:
+            truth: labels (H, W) uint8, 255 where void.
+            maps: normalised class maps (K, H, W) float32; K may be 0.
+            classes: label values of the maps, (K,).
+
+        Raises:
+            LabelError: sizes differ, or a label is not one of the classes.
+        """
+        n, bins = self._num_classes, self._counts.shape[2]
+        self._check(truth, maps, classes)
+        judged = truth != VOID
+        true = truth[judged].astype(np.int64)
+        if len(classes) == 0:
+            self._counts[:, 0, 0] += np.bincount(true, minlength=n)
+            return
+        winner = np.asarray(classes, dtype=np.int64)[maps.argmax(axis=0)[judged]]
+        score = maps.max(axis=0)[judged]
+        # Bin b: exactly b thresholds lie strictly below the score.
+        above = np.searchsorted(self._thresholds, score, side="left")
+        index = (true * n + winner) * bins + above
+        self._counts += np.bincount(index, minlength=n * n * bins).reshape(n, n, bins)
+
+    def confusion(self, alpha: float) -> NDArray[np.int64]:
+        """Confusion matrix (num_classes, num_classes) at one of the thresholds."""
+        position = int(np.searchsorted(self._thresholds, np.float32(alpha)))
+        if position == len(self._thresholds) or self._thresholds[position] != np.float32(alpha):
+            raise ValueError(f"{alpha} is not a threshold of this curve")
+        confusion = self._counts[:, :, position + 1 :].sum(axis=2)
+        confusion[:, 0] += self._counts[:, :, : position + 1].sum(axis=(1, 2))
+        return confusion
+
+    def _check(
+        self, truth: NDArray[np.uint8], maps: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> None:
+        if maps.shape[1:] != truth.shape or len(maps) != len(classes):
+            raise LabelError(
+                f"expected {len(classes)} maps of {truth.shape} (height, width) like the mask, "
+                f"found {maps.shape}"
+            )
+        if not all(0 < label < self._num_classes for label in classes):
+            raise LabelError(
+                f"expected map classes 1 to {self._num_classes - 1}, found {list(classes)}"
+            )
+        if not np.isfinite(maps).all():
+            raise LabelError("expected finite maps, found NaN or infinite values")
+        wrong = np.unique(truth[(truth >= self._num_classes) & (truth != VOID)])
+        if wrong.size:
+            raise LabelError(
+                f"expected labels 0 to {self._num_classes - 1} in the mask, found {wrong.tolist()}"
+            )

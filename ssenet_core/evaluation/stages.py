@@ -1,0 +1,267 @@
+"""Score one stage's per-image files against the masks of a split.
+
+In: a manifest whose images have masks, and a folder of `{id}.h5` or `{id}.png`. Out: one JSON file
+with the confusion matrix and all that follows from it. Fails with `SSENetError` that names every
+missing file, or the file that is damaged, of another size than its mask, or holds unknown labels.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
+from ssenet_core.evaluation.trivial import ellipse_answer, tag_answer
+from ssenet_core.progress import progress
+from ssenet_core.storage import (
+    RefinedScores,
+    read_label_png,
+    read_maps,
+    read_refined,
+    write_json,
+)
+
+FORMAT = 1
+TAGLESS_STAGES = frozenset({"deeplab"})  # the network's answer; every earlier stage is told tags
+# What `infer_cam` writes about each image's classes; files that do not say were masked by tags.
+CLASSES_FROM = "classes_from"
+
+Labels = NDArray[np.uint8]
+
+
+def evaluate_cam(
+    *,
+    manifest: str | Path,
+    maps_dir: str | Path,
+    output: str | Path,
+    name: str,
+    alpha: float,
+    alphas: Mapping[str, Any] | Sequence[float],
+) -> None:
+    """Score class activation maps at background score `alpha`, and over `alphas` as a curve.
+
+    Args:
+        manifest: the split's manifest.
+        maps_dir: folder of `{id}.h5` class maps.
+        output: JSON to write.
+        name: the CAM variant.
+        alpha: background score at which the maps are judged.
+        alphas: thresholds of the curve, or `{start, stop, count}` of an even grid.
+
+    Raises:
+        SSENetError: a file is missing, damaged, or does not fit its mask.
+    """
+    grid = alpha_grid(**alphas) if isinstance(alphas, Mapping) else list(alphas)
+    split = load_manifest(manifest)
+    curve = ThresholdCurve([*grid, alpha], split.num_classes)
+    tags_used = True
+    for record, truth, path in _judged(split, maps_dir, ".h5", f"Scoring CAMs {name}"):
+        found = read_maps(path)
+        with _naming(path, record):
+            curve.add(truth, found.maps, found.classes)
+        tags_used &= str(found.attributes.get(CLASSES_FROM, "tags")) == "tags"
+    result = _entry(split, "cam", name, curve.confusion(alpha), tags_used=tags_used)
+    write_json(output, result | {"alpha": alpha, "curve": _curve(curve, grid)})
+
+
+def evaluate_crf(
+    *, manifest: str | Path, refined_dir: str | Path, output: str | Path, name: str
+) -> None:
+    """Score CAMs after the dense CRF.
+
+    Judged are the labels of the CRF with the constant background; files without them are judged by
+    the lowest power's argmax. Each background's argmax is scored too, under "backgrounds".
+
+    Args:
+        manifest: the split's manifest.
+        refined_dir: folder of `{id}.h5` refined scores.
+        output: JSON to write.
+        name: the CAM variant.
+
+    Raises:
+        SSENetError: a file is missing, damaged, or does not fit its mask.
+    """
+    split = load_manifest(manifest)
+    shape = (split.num_classes, split.num_classes)
+    total = np.zeros(shape, dtype=np.int64)
+    backgrounds: dict[str, NDArray[np.int64]] = {}
+    for record, truth, path in _judged(split, refined_dir, ".h5", f"Scoring CAMs {name} + CRF"):
+        refined = read_refined(path)
+        answers = {key: _argmax_labels(refined, key) for key in _by_power(refined.posteriors)}
+        if refined.labels is None and not answers:
+            raise SSENetError(
+                f"{path}: expected CRF labels or posteriors, found neither; "
+                "delete the file and run the workflow again"
+            )
+        labels = next(iter(answers.values())) if refined.labels is None else refined.labels
+        with _naming(path, record):
+            total += confusion_matrix(truth, labels, split.num_classes)
+            for key, answer in answers.items():
+                backgrounds.setdefault(key, np.zeros(shape, dtype=np.int64))
+                backgrounds[key] += confusion_matrix(truth, answer, split.num_classes)
+    result = _entry(split, "crf", name, total, tags_used=True)
+    result["backgrounds"] = {key: scores(matrix).miou for key, matrix in backgrounds.items()}
+    write_json(output, result)
+
+
+def evaluate_labels(
+    *,
+    manifest: str | Path,
+    labels_dir: str | Path,
+    output: str | Path,
+    stage: str,
+    name: str,
+) -> None:
+    """Score label PNGs: pseudo labels after the random walk, or a network's predictions.
+
+    Args:
+        manifest: the split's manifest.
+        labels_dir: folder of `{id}.png`.
+        output: JSON to write.
+        stage: "random_walk" or "deeplab".
+        name: the variants that led here, e.g. "ssenet/default".
+
+    Raises:
+        SSENetError: a file is missing, damaged, or does not fit its mask.
+    """
+    split = load_manifest(manifest)
+    total = np.zeros((split.num_classes, split.num_classes), dtype=np.int64)
+    for record, truth, path in _judged(split, labels_dir, ".png", f"Scoring {stage} {name}"):
+        labels = read_label_png(path)
+        with _naming(path, record):
+            total += confusion_matrix(truth, labels, split.num_classes)
+    tags_used = stage not in TAGLESS_STAGES
+    write_json(output, _entry(split, stage, name, total, tags_used=tags_used))
+
+
+def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float) -> None:
+    """Score the answers that need no network (`evaluation.trivial`), under "answers".
+
+    Args:
+        manifest: the split's manifest.
+        output: JSON to write: a list of entries, "tag" and "ellipse".
+        ellipse: the ellipse's axes as shares of the image's sides.
+
+    Raises:
+        SSENetError: a mask is missing or damaged.
+    """
+    split = load_manifest(manifest)
+    answers: dict[str, Callable[[ImageRecord], Labels]] = {
+        "tag": lambda record: tag_answer(record.height, record.width, record.tags),
+        "ellipse": lambda record: ellipse_answer(record.height, record.width, record.tags, ellipse),
+    }
+    totals = {key: np.zeros((split.num_classes,) * 2, dtype=np.int64) for key in answers}
+    for record in _records(split, "Scoring trivial answers"):
+        truth = _truth(record)
+        with _naming(record.mask, record):
+            for key, answer in answers.items():
+                totals[key] += confusion_matrix(truth, answer(record), split.num_classes)
+    entries = [
+        _entry(split, "trivial", key, total, tags_used=True) for key, total in totals.items()
+    ]
+    write_json(
+        output, {"format": FORMAT, "stage": "trivial", "split": split.split, "answers": entries}
+    )
+
+
+def _argmax_labels(refined: RefinedScores, background: str) -> Labels:
+    """Labels (H, W) of one background's posteriors (K + 1, H, W)."""
+    values = np.concatenate([[0], refined.classes]).astype(np.uint8)
+    return values[refined.posteriors[background].argmax(axis=0)]
+
+
+def _by_power(names: Mapping[str, Any]) -> list[str]:
+    """Background names in the order of their powers ("power-4" before "power-24")."""
+    return sorted(names, key=lambda name: (len(name), name))
+
+
+def _judged(
+    split: Manifest, folder: str | Path, suffix: str, description: str
+) -> Iterator[tuple[ImageRecord, Labels, Path]]:
+    """Yield each image's record, mask and file, after making sure that all files are there."""
+    paths = {record.id: Path(folder) / f"{record.id}{suffix}" for record in split.images}
+    missing = [str(path) for path in paths.values() if not path.is_file()]
+    if missing:
+        raise SSENetError(
+            f"{folder}: expected {len(paths)} files for split {split.split}, {len(missing)} are "
+            "missing; run the workflow again to make them:\n  " + "\n  ".join(missing)
+        )
+    for record in _records(split, description):
+        yield record, _truth(record), paths[record.id]
+
+
+def _records(split: Manifest, description: str) -> Iterator[ImageRecord]:
+    """Yield the split's images, with progress, after making sure that all have masks."""
+    without = [record.id for record in split.images if record.mask is None]
+    if without or not split.images:
+        listed = ("; these have none:\n  " + "\n  ".join(without)) if without else ", found none"
+        raise SSENetError(
+            f"split {split.split} of {split.dataset}: expected images with masks to score{listed}"
+        )
+    yield from progress(split.images, total=len(split.images), description=description)
+
+
+def _truth(record: ImageRecord) -> Labels:
+    assert record.mask is not None  # _records has checked
+    return read_label_png(record.mask)
+
+
+@contextmanager
+def _naming(path: Path | None, record: ImageRecord) -> Iterator[None]:
+    """Turn a `LabelError` into an `SSENetError` that names the file and the mask."""
+    try:
+        yield
+    except LabelError as error:
+        raise SSENetError(
+            f"{path}: {error} (mask: {record.mask}); make the file again, or mend the dataset "
+            "and its manifest"
+        ) from error
+
+
+def _entry(
+    split: Manifest, stage: str, name: str, confusion: NDArray[np.int64], *, tags_used: bool
+) -> dict[str, Any]:
+    """The evaluation record; infinite ratios become null, and `never_found` says why."""
+    found = scores(confusion)
+    classes = ["background", *split.classes]
+    return {
+        "format": FORMAT,
+        "stage": stage,
+        "name": name,
+        "split": split.split,
+        "images": len(split.images),
+        "classes": classes,
+        "miou": found.miou,
+        "iou": found.iou,
+        "mfn": _finite(found.mfn),
+        "mfp": _finite(found.mfp),
+        "never_found": [classes[label] for label in found.never_found],
+        "confusion": confusion.tolist(),
+        "tags_used": tags_used,
+    }
+
+
+def _curve(curve: ThresholdCurve, grid: Sequence[float]) -> dict[str, Any]:
+    """Scores at each threshold, and the best one: chosen on the masks that it is scored on."""
+    points = [scores(curve.confusion(alpha)) for alpha in grid]
+    best = max(range(len(grid)), key=lambda i: points[i].miou or 0.0)
+    return {
+        "alpha": list(grid),
+        "miou": [point.miou for point in points],
+        "mfn": [_finite(point.mfn) for point in points],
+        "mfp": [_finite(point.mfp) for point in points],
+        "best_alpha": grid[best],
+        "best_miou": points[best].miou,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: null stands for it."""
+    return value if value is not None and math.isfinite(value) else None

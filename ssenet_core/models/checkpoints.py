@@ -1,0 +1,81 @@
+"""Finished networks on disk: tensors, and the plain facts needed to build the network again."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.backbones import build_backbone, load_tensors
+from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
+from ssenet_core.storage import atomic_path
+
+FORMAT_VERSION = 1
+
+
+def build_network(
+    kind: str, settings: Mapping[str, Any], classes: Sequence[str]
+) -> CamNetwork | AffinityNetwork | DeepLab:
+    """A network with first weights: `kind` is cam, affinity or deeplab.
+
+    Args:
+        settings: the stage's section; `backbone` (and `dropout` for cam) are read.
+        classes: foreground class names.
+    """
+    backbone = build_backbone(settings["backbone"])
+    if kind == "cam":
+        return CamNetwork(backbone, len(classes), settings["dropout"])
+    if kind == "affinity":
+        return AffinityNetwork(backbone)
+    return DeepLab(backbone, len(classes) + 1)
+
+
+def save_checkpoint(
+    path: str | Path,
+    network: nn.Module,
+    *,
+    kind: str,
+    settings: Mapping[str, Any],
+    classes: Sequence[str],
+) -> None:
+    """Write a finished network atomically, in a form that `torch.load(weights_only=True)` reads."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "settings": dict(settings),
+        "classes": list(classes),
+        "state": network.state_dict(),
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(
+    path: str | Path, kind: str, device: torch.device
+) -> tuple[Any, dict[str, Any]]:
+    """Build the network of a checkpoint, in evaluation mode on `device`.
+
+    Returns:
+        The network, and the checkpoint's facts (`settings`, `classes`).
+
+    Raises:
+        SSENetError: missing, damaged, of another kind or version.
+    """
+    content = load_tensors(path)
+    found = (content.get("kind"), content.get("format_version"))
+    if found != (kind, FORMAT_VERSION):
+        raise SSENetError(
+            f"{path}: expected a {kind} checkpoint of version {FORMAT_VERSION}, "
+            f"found {found[0]!r} version {found[1]!r}"
+        )
+    network = build_network(kind, content["settings"], content["classes"])
+    network.load_state_dict(content["state"])
+    facts = {key: content[key] for key in ("settings", "classes")}
+    return network.eval().to(device), facts
+
+
+def pick_device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,94 @@
+"""The three networks of the pipeline: a ResNet backbone and, on top, a head each.
+
+In: normalised images (batch, 3, H, W). Out: class maps, affinity features or class scores on the
+backbone's grid, (batch, channels, ceil(H / 8), ceil(W / 8)).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssenet_core.models.resnet38 import ResNet38
+
+
+class CamNetwork(nn.Module):
+    """Class activation maps: dropout and a 1 x 1 convolution without bias (paper, Fig. 3)."""
+
+    def __init__(self, backbone: ResNet38, classes: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dropout = nn.Dropout2d(dropout)
+        self.classifier = nn.Conv2d(backbone.channels, classes, 1, bias=False)
+        nn.init.xavier_uniform_(self.classifier.weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Class maps before any ReLU, (batch, classes, h, w)."""
+        return self.classifier(self.dropout(self.backbone(images)))
+
+    def head(self) -> list[nn.Module]:
+        """The modules that start from random weights."""
+        return [self.classifier]
+
+
+class AffinityNetwork(nn.Module):
+    """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn and Kwak 2018)."""
+
+    def __init__(self, backbone: ResNet38) -> None:
+        super().__init__()
+        self.backbone = backbone
+        # 64, 128 and 256 of the published width's 512, 1024 and 4096; narrower nets keep the shares.
+        sizes = [
+            max(8, tap // share)
+            for tap, share in zip(backbone.tap_channels, (8, 8, 16), strict=True)
+        ]
+        self.embeddings = nn.ModuleList(
+            nn.Conv2d(tap, size, 1, bias=False)
+            for tap, size in zip(backbone.tap_channels, sizes, strict=True)
+        )
+        self.mix = nn.Conv2d(sum(sizes), sum(sizes), 1, bias=False)
+        for embedding in self.embeddings:
+            nn.init.kaiming_normal_(embedding.weight)  # type: ignore[arg-type]
+        nn.init.xavier_uniform_(self.mix.weight, gain=4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Affinity features, (batch, features, h, w)."""
+        embedded = [
+            functional.elu(embedding(tap))
+            for embedding, tap in zip(self.embeddings, self.backbone.taps(images), strict=True)
+        ]
+        return functional.elu(self.mix(torch.cat(embedded, dim=1)))
+
+    def head(self) -> list[nn.Module]:
+        """The modules that start from random weights."""
+        return [*self.embeddings, self.mix]
+
+
+class DeepLab(nn.Module):
+    """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone."""
+
+    def __init__(self, backbone: ResNet38, classes: int, dilation: int = 12) -> None:
+        super().__init__()
+        self.backbone = backbone
+        width = max(16, backbone.channels // 8)  # 512 at the published width
+        self.fc6 = nn.Conv2d(
+            backbone.channels, width, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        self.bn6 = nn.BatchNorm2d(width)
+        self.fc7 = nn.Conv2d(width, width, 1, bias=False)
+        self.bn7 = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout2d(0.5)
+        self.classifier = nn.Conv2d(width, classes, 1)
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Scores before the soft-max, background first, (batch, classes, h, w)."""
+        x = functional.relu(self.bn6(self.fc6(self.backbone(images))))
+        x = functional.relu(self.bn7(self.fc7(x)))
+        return self.classifier(self.dropout(x))
+
+    def head(self) -> list[nn.Module]:
+        """The modules that start from random weights."""
+        return [self.fc6, self.bn6, self.fc7, self.bn7, self.classifier]

@@ -1,0 +1,172 @@
+"""Dense CRF of class activation maps: affinity labels for one shard of images (rule refine_cam).
+
+In: photographs and their class activation maps. Out: one HDF5 file an image with the posteriors of
+each background score, and the labels of the constant one. Bad images are all named in one error.
+"""
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssenet_core.crf import DenseCRF
+from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.errors import SSENetError
+from ssenet_core.progress import progress
+from ssenet_core.scores import (
+    constant_background,
+    labels_from_scores,
+    power_background,
+    power_name,
+    with_background,
+)
+from ssenet_core.storage import (
+    ClassMaps,
+    RefinedScores,
+    load_image,
+    read_maps,
+    write_json,
+    write_refined,
+)
+
+LOG = logging.getLogger("ssenet")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker needs for one image."""
+
+    image: ImageRecord
+    maps: Path
+    output: Path
+    settings: Mapping[str, Any]
+
+
+def refine_cam(
+    *,
+    manifest: str | Path,
+    maps_dir: str | Path,
+    files: Sequence[str | Path],
+    record: str | Path,
+    shard: int,
+    settings: Mapping[str, Any],
+    workers: int = 1,
+) -> None:
+    """Refine the class activation maps of one shard's images.
+
+    Args:
+        manifest: JSON of the split.
+        maps_dir: class activation maps, `{image id}.h5` each.
+        files: the refined scores to write, `{image id}.h5` each.
+        record: JSON that names the shard's images, written last.
+        shard: the shard's number.
+        settings: `powers` of the backgrounds, constant `alpha` or None, `iterations`, `gaussian`,
+            `bilateral`.
+        workers: processes over the images; the files do not depend on it.
+
+    Raises:
+        SSENetError: names every image whose files are missing, damaged or do not fit together.
+    """
+    outputs = [Path(file) for file in files]
+    images = load_manifest(manifest).select([output.stem for output in outputs])
+    tasks = [
+        _Task(image, Path(maps_dir) / f"{image.id}.h5", output, settings)
+        for image, output in zip(images, outputs, strict=True)
+    ]
+    with _outcomes(tasks, workers) as outcomes:
+        steps = progress(outcomes, total=len(tasks), description="dense CRF")
+        faults = [fault for fault in steps if fault is not None]
+    if faults:
+        raise SSENetError("\n".join(faults))
+    write_json(record, {"shard": shard, "images": [image.id for image in images]})
+    LOG.info("%s: dense CRF of %d images", record, len(images))
+
+
+def refine(
+    photograph: NDArray[np.uint8], maps: ClassMaps, settings: Mapping[str, Any]
+) -> RefinedScores:
+    """CRF posteriors of one image, one set a background, all from one lattice.
+
+    Args:
+        photograph: RGB, (H, W, 3) uint8.
+        maps: class maps of the same H and W; without classes all is background.
+        settings: as in `refine_cam`.
+    """
+    crf = DenseCRF(
+        photograph,
+        len(maps.classes) + 1,
+        gaussian=settings["gaussian"],
+        bilateral=settings["bilateral"],
+    )
+
+    def posterior(background: NDArray[np.float32]) -> NDArray[np.float32]:
+        return crf.infer(with_background(maps.maps, background), settings["iterations"])
+
+    labels = None
+    if settings["alpha"] is not None:
+        scores = posterior(constant_background(maps.maps, settings["alpha"]))
+        labels = labels_from_scores(scores, maps.classes)
+    posteriors = {
+        power_name(power): posterior(power_background(maps.maps, power))
+        for power in settings["powers"]
+    }
+    return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
+
+
+def _refine_file(task: _Task) -> str | None:
+    """Refine one image; return what is wrong with its files, if anything is."""
+    try:
+        maps = read_maps(task.maps)
+        photograph = np.array(load_image(task.image.image))
+        if maps.image_id != task.image.id:
+            return (
+                f"{task.maps}: expected maps of image {task.image.id}, found {maps.image_id}; "
+                "delete the file and run the workflow again"
+            )
+        if maps.maps.shape[1:] != photograph.shape[:2]:
+            return (
+                f"{task.maps}: expected maps of {task.image.image}'s size "
+                f"{photograph.shape[:2]} (height, width), found {maps.maps.shape[1:]}; "
+                "delete the file and run the workflow again"
+            )
+        write_refined(task.output, refine(photograph, maps, task.settings))
+    except SSENetError as error:
+        return str(error)
+    return None
+
+
+@contextmanager
+def _outcomes(tasks: Sequence[_Task], workers: int) -> Iterator[Iterator[str | None]]:
+    """Yield the outcomes of the tasks in their order, from this process or from a pool of them."""
+    workers = min(workers, len(tasks))
+    if workers <= 1:
+        yield map(_refine_file, tasks)
+        return
+    # Fresh processes: forked ones may inherit locks of the threads of libraries such as torch.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_keep_to_one_thread
+    )
+    try:
+        yield pool.map(_refine_file, tasks)
+    except BrokenProcessPool as error:
+        raise SSENetError(
+            f"one of {workers} processes of the dense CRF was killed, most likely for lack of "
+            "memory; give the job more memory or fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _keep_to_one_thread() -> None:
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"

@@ -1,0 +1,190 @@
+"""Images through all stages: thumbnails for the report, and one contact sheet as a PNG.
+
+In: for each image the folders where its files may lie. Out: panels with what exists, as data URIs
+with the image's own IoU, and a sheet with images as rows and stages as columns.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.storage import (
+    ClassMaps,
+    load_image,
+    read_label_png,
+    read_maps,
+    read_refined,
+    voc_palette,
+)
+
+THUMBNAIL = 240  # pixels, the longer side
+JPEG_QUALITY = 85
+HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
+HEAT = colormaps["inferno"]
+
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of an image: its column on the sheet, a caption, and IoU where it is labels."""
+
+    column: str
+    caption: str
+    picture: Image.Image
+    iou: float | None = None
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI: PNG for labels, JPEG for photographs."""
+        return data_uri(self.picture)
+
+
+@dataclass(frozen=True)
+class GalleryImage:
+    """One image and its panels, in the order of the stages."""
+
+    id: str
+    split: str
+    tags: list[str]
+    panels: list[Panel]
+
+
+def gallery_image(
+    item: Mapping[str, Any], record: ImageRecord, classes: Sequence[str], alpha: float | None
+) -> GalleryImage:
+    """Gather what exists of one image.
+
+    Args:
+        item: "id", "split", and any of "maps_dir", "refined_dir", "pseudo_dir", "prediction_dir".
+        record: the image in its manifest.
+        classes: names, background first.
+        alpha: background score at which the maps become labels; None leaves that panel out.
+
+    Raises:
+        SSENetError: a file is there but damaged, or of another size than the mask.
+    """
+    photo = load_image(record.image)
+    truth = read_label_png(record.mask) if record.mask else None
+    panels = [Panel("Photo", "Photo", _thumbnail(photo))]
+    if truth is not None:
+        panels.append(Panel("Truth", "Truth", label_picture(truth)))
+    name = record.id
+    if path := _existing(item, "maps_dir", f"{name}.h5"):
+        panels += _cam_panels(path, photo, truth, classes, alpha)
+    if path := _existing(item, "refined_dir", f"{name}.h5"):
+        refined = read_refined(path).labels
+        if refined is not None:
+            panels.append(_label_panel("CAM + CRF", path, refined, truth, classes))
+    for key, column in (("pseudo_dir", "Random walk"), ("prediction_dir", "DeepLab")):
+        if path := _existing(item, key, f"{name}.png"):
+            panels.append(_label_panel(column, path, read_label_png(path), truth, classes))
+    tags = [classes[tag] for tag in record.tags]
+    return GalleryImage(id=name, split=item["split"], tags=tags, panels=panels)
+
+
+def label_picture(labels: Labels, size: int = THUMBNAIL) -> Image.Image:
+    """Labels as an indexed picture in VOC's colours, scaled without mixing labels."""
+    picture = Image.fromarray(labels, mode="P")
+    picture.putpalette(voc_palette())
+    return _thumbnail(picture, size, Image.Resampling.NEAREST)
+
+
+def heat_picture(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    """A map (H, W) in [0, 1] laid over its photograph, stronger where the map is higher."""
+    small = _thumbnail(photo)
+    scaled = Image.fromarray(heat.astype(np.float32)).resize(small.size, Image.Resampling.BILINEAR)
+    strength = np.clip(np.asarray(scaled), 0, 1)
+    colours = HEAT(strength)[..., :3] * 255
+    share = HEAT_SHARE * (0.3 + 0.7 * strength)[..., None]
+    mixed = (1 - share) * np.asarray(small) + share * colours
+    return Image.fromarray(mixed.astype(np.uint8))
+
+
+def data_uri(picture: Image.Image) -> str:
+    """A picture as a data URI: indexed ones as PNG, others as JPEG."""
+    buffer = io.BytesIO()
+    if picture.mode == "P":
+        picture.save(buffer, format="PNG", optimize=True)
+        return bytes_uri(buffer.getvalue(), "image/png")
+    picture.save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    return bytes_uri(buffer.getvalue(), "image/jpeg")
+
+
+def bytes_uri(content: bytes, kind: str) -> str:
+    """Bytes of a media type as a data URI."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def class_colour(label: int) -> tuple[int, int, int]:
+    """A label's colour in VOC's palette."""
+    red, green, blue = voc_palette()[3 * label : 3 * label + 3]
+    return red, green, blue
+
+
+def _cam_panels(
+    path: Path,
+    photo: Image.Image,
+    truth: Labels | None,
+    classes: Sequence[str],
+    alpha: float | None,
+) -> list[Panel]:
+    """A heat overlay for each class, and the labels at `alpha`."""
+    found = read_maps(path)
+    panels = [
+        Panel("CAM", f"CAM of {classes[label]}", heat_picture(photo, heat))
+        for label, heat in zip(found.classes, found.maps, strict=True)
+    ]
+    if alpha is not None:
+        labels = _labels_at(found, alpha)
+        panels.append(_label_panel("CAM labels", path, labels, truth, classes))
+    return panels
+
+
+def _labels_at(found: ClassMaps, alpha: float) -> Labels:
+    """Labels (H, W): the best class where its score is above `alpha`, else background."""
+    if not len(found.classes):
+        return np.zeros(found.maps.shape[1:], dtype=np.uint8)
+    winner = found.classes[found.maps.argmax(axis=0)]
+    return np.where(found.maps.max(axis=0) > np.float32(alpha), winner, 0).astype(np.uint8)
+
+
+def _label_panel(
+    column: str, path: Path, labels: Labels, truth: Labels | None, classes: Sequence[str]
+) -> Panel:
+    iou = None
+    if truth is not None:
+        try:
+            iou = scores(confusion_matrix(truth, labels, len(classes))).miou
+        except LabelError as error:
+            raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
+    return Panel(column, column, label_picture(labels), iou)
+
+
+def _existing(item: Mapping[str, Any], key: str, name: str) -> Path | None:
+    folder = item.get(key)
+    path = Path(folder) / name if folder else None
+    return path if path and path.is_file() else None
+
+
+def _thumbnail(
+    picture: Image.Image,
+    size: int = THUMBNAIL,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
+    """At most `size` pixels a side; small pictures grow by a whole factor to be seen at all."""
+    longer = max(picture.size)
+    scale = size / longer if longer > size else size // longer
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), resampling)

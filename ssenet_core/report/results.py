@@ -1,0 +1,262 @@
+"""The results table of a run: rows from the evaluation JSONs, as data, Markdown and plain text.
+
+In: evaluation files of every stage, and the trivial answers. Out: one row a stage, variant and
+split; replicates that differ in their seed only (`ssenet`, `ssenet@1`) are one row, with mean and
+sample standard deviation. Fails with `SSENetError` that names a file of another kind, or files that
+disagree about the classes.
+"""
+
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.storage import read_json
+
+FORMAT = 1
+STAGES = {
+    "trivial": "Trivial answer",
+    "cam": "CAM",
+    "crf": "CAM + CRF",
+    "random_walk": "Random walk",
+    "deeplab": "DeepLab",
+}
+TRIVIAL_NAMES = {"tag": "every pixel is the tag", "ellipse": "centred ellipse of the tag"}
+COLUMNS = (
+    "Stage",
+    "Variant",
+    "Split",
+    "Images",
+    "Seeds",
+    "mIoU %",
+    "mFN",
+    "mFP",
+    "Best mIoU %* (alpha)",
+)
+NUMERIC_COLUMNS = frozenset(COLUMNS[3:])
+BEST_NOTE = (
+    "* The threshold of this column was chosen on the ground truth that it is scored on: it is the "
+    "most that a choice of alpha could give, not a result."
+)
+RATIO_NOTE = (
+    "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
+    "class that occurs was never found."
+)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean of a score over replicates; `std` is the sample standard deviation, None for one."""
+
+    mean: float | None
+    std: float | None
+    n: int
+
+    def text(self, digits: int) -> str:
+        """As "61.2" or "61.2 ± 0.4"; "∞" where a ratio is not finite."""
+        if self.mean is None:
+            return "∞"
+        spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
+        return f"{self.mean:.{digits}f}{spread}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stage and variant on one split; `iou` has a mean a class (None: the class is absent)."""
+
+    stage: str
+    variant: str
+    split: str
+    images: int
+    tags_used: bool
+    alpha: float | None
+    miou: Spread
+    mfn: Spread
+    mfp: Spread
+    best_miou: Spread | None
+    best_alphas: list[float]
+    iou: list[float | None]
+    runs: list[str]
+
+    @property
+    def label(self) -> str:
+        """The stage and the variant, in words."""
+        return f"{STAGES.get(self.stage, self.stage)}: {variant_label(self.stage, self.variant)}"
+
+    def cells(self) -> list[str]:
+        """The row's cells, as text, in the order of `COLUMNS`."""
+        best = ""
+        if self.best_miou is not None:
+            alphas = ", ".join(f"{alpha:g}" for alpha in self.best_alphas)
+            best = f"{self.best_miou.text(1)} ({alphas})"
+        return [
+            STAGES.get(self.stage, self.stage),
+            variant_label(self.stage, self.variant),
+            self.split,
+            str(self.images),
+            str(len(self.runs)),
+            self.miou.text(1),
+            self.mfn.text(2),
+            self.mfp.text(2),
+            best,
+        ]
+
+
+def base_variant(name: str) -> str:
+    """A run's name without its seeds: "ssenet@1/default" is a replicate of "ssenet/default"."""
+    return re.sub(r"@\d+(?=/|$)", "", name)
+
+
+def variant_label(stage: str, variant: str) -> str:
+    """How a variant is called in tables."""
+    return TRIVIAL_NAMES.get(variant, variant) if stage == "trivial" else variant
+
+
+def load_entries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read evaluation files; a file of trivial answers yields several entries."""
+    entries: list[dict[str, Any]] = []
+    for path in paths:
+        content = read_json(path)
+        found = content.get("answers", [content]) if isinstance(content, dict) else []
+        if not found or any(entry.get("format") != FORMAT for entry in found):
+            raise SSENetError(
+                f"{path}: expected an evaluation of format {FORMAT}, found something else; "
+                "delete the file and run the workflow again"
+            )
+        if entries and found[0]["classes"] != entries[0]["classes"]:
+            raise SSENetError(
+                f"{path}: expected the classes {entries[0]['classes']} of the other evaluations, "
+                f"found {found[0]['classes']}; a report is about one dataset"
+            )
+        entries += found
+    return entries
+
+
+def make_rows(entries: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Gather replicates into rows, in the order of the stages, then of first appearance."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        key = (entry["stage"], base_variant(entry["name"]), entry["split"])
+        groups.setdefault(key, []).append(entry)
+    stages = list(STAGES)
+    position = {stage: i for i, stage in enumerate(stages)}
+    ordered = sorted(groups, key=lambda key: position.get(key[0], len(stages)))
+    return [_row(key, groups[key]) for key in ordered]
+
+
+def results(entries: Sequence[Mapping[str, Any]], *, title: str, settings: Any) -> dict[str, Any]:
+    """Everything about a run that a program may want to read (`results.json`)."""
+    return {
+        "format": FORMAT,
+        "title": title,
+        "classes": entries[0]["classes"] if entries else [],
+        "rows": [asdict(row) for row in make_rows(entries)],
+        "evaluations": list(entries),
+        "settings": settings,
+    }
+
+
+def markdown(entries: Sequence[Mapping[str, Any]], title: str) -> str:
+    """The results table and IoU a class as GitHub Markdown."""
+    rows = make_rows(entries)
+    lines = [f"# {title}", "", *_markdown_table(COLUMNS, [row.cells() for row in rows])]
+    lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
+    if entries:
+        header, body = class_table(rows, entries[0]["classes"])
+        lines += ["", "## IoU a class, %", "", *_markdown_table(header, body)]
+    return "\n".join(lines) + "\n"
+
+
+def class_table(rows: Sequence[Row], classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of the IoU table: classes down, rows of the results across."""
+    header = ["Class", *(f"{row.label} ({row.split})" for row in rows)]
+    body = []
+    for label, name in enumerate(classes):
+        values = [row.iou[label] for row in rows]
+        body.append([name, *("–" if value is None else f"{value:.1f}" for value in values)])
+    return header, body
+
+
+def judged_on(rows: Sequence[Row]) -> list[str]:
+    """One sentence a split: which stages are judged on it, and whether they were told the tags."""
+    notes = []
+    for split in dict.fromkeys(row.split for row in rows):
+        for told, phrase in ((True, "tags given"), (False, "tags unknown to the network")):
+            chosen = [row for row in rows if row.split == split and row.tags_used == told]
+            stages = list(dict.fromkeys(STAGES.get(row.stage, row.stage) for row in chosen))
+            if stages:
+                images = max(row.images for row in chosen)
+                notes.append(f"Judged on {split} ({images} images, {phrase}): {', '.join(stages)}.")
+    return notes
+
+
+def results_lines(path: str | Path) -> list[str]:
+    """The results table of a `results.json` as lines of plain text for a terminal.
+
+    Raises:
+        SSENetError: the file is missing or is not a results file.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or "evaluations" not in content:
+        raise SSENetError(
+            f"{path}: expected the results.json of a report, found something else; "
+            "give the path of results/DATASET/report/results.json"
+        )
+    rows = make_rows(content["evaluations"])
+    table = [list(COLUMNS), *(row.cells() for row in rows)]
+    widths = [max(len(cells[i]) for cells in table) for i in range(len(COLUMNS))]
+    lines = []
+    for cells in table:
+        padded = [
+            cell.rjust(width) if column in NUMERIC_COLUMNS else cell.ljust(width)
+            for column, cell, width in zip(COLUMNS, cells, widths, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return [str(content["title"]), "", *lines, "", *judged_on(rows), RATIO_NOTE, BEST_NOTE]
+
+
+def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> Row:
+    stage, variant, split = key
+    curves = [run["curve"] for run in runs if "curve" in run]
+    return Row(
+        stage=stage,
+        variant=variant,
+        split=split,
+        images=runs[0]["images"],
+        tags_used=all(run["tags_used"] for run in runs),
+        alpha=runs[0].get("alpha"),
+        miou=_spread([run["miou"] for run in runs]),
+        mfn=_spread([run["mfn"] for run in runs]),
+        mfp=_spread([run["mfp"] for run in runs]),
+        best_miou=_spread([curve["best_miou"] for curve in curves]) if curves else None,
+        best_alphas=list(dict.fromkeys(curve["best_alpha"] for curve in curves)),
+        iou=[_present_mean(values) for values in zip(*(run["iou"] for run in runs), strict=True)],
+        runs=[run["name"] for run in runs],
+    )
+
+
+def _spread(values: Sequence[float | None]) -> Spread:
+    """Mean and sample standard deviation; None among the values (infinite) makes the mean None."""
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values):
+        return Spread(mean=None, std=None, n=len(values))
+    std = statistics.stdev(finite) if len(finite) > 1 else None
+    return Spread(mean=statistics.fmean(finite), std=std, n=len(values))
+
+
+def _present_mean(values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return statistics.fmean(present) if present else None
+
+
+def _markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    right = [
+        name in NUMERIC_COLUMNS or (header[0] == "Class" and i) for i, name in enumerate(header)
+    ]
+    rule = ["---:" if align else "---" for align in right]
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in [header, *body]]
+    return ["| " + " | ".join(cells) + " |" for cells in [escaped[0], rule, *escaped[1:]]]

@@ -1,0 +1,76 @@
+"""Background scores for class activation maps, block averages and labels; NumPy arrays throughout.
+
+In: class maps (K, H, W) in [0, 1]; K is 0 where an image has no class. Out: scores (K + 1, H, W)
+whose row 0 is the background, and labels (H, W) uint8.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Maps = NDArray[np.float32]
+
+
+def constant_background(maps: Maps, alpha: float) -> Maps:
+    """The same background score everywhere, (H, W)."""
+    return np.full(maps.shape[1:], alpha, dtype=np.float32)
+
+
+def power_background(maps: Maps, power: float) -> Maps:
+    """Background score (1 - max_c M_c) ** power, (H, W); 1 where there is no class.
+
+    A higher power leaves the background less: what is background even at a high power, and what is
+    foreground even at a low one, is so with confidence.
+    """
+    highest = maps.max(axis=0, initial=0.0)
+    return (np.clip(1.0 - highest, 0.0, 1.0) ** power).astype(np.float32)
+
+
+def power_name(power: float) -> str:
+    """Name of the posteriors with this background in a refined file, "power-4"."""
+    return f"power-{power:g}"
+
+
+def with_background(maps: Maps, background: Maps) -> Maps:
+    """Scores (K + 1, H, W): the background (H, W) above the maps."""
+    return np.concatenate([background[None], maps])
+
+
+def labels_from_scores(
+    scores: NDArray[np.floating], classes: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Label values of the highest scores, (H, W); of equals the first wins, so the background.
+
+    Args:
+        scores: (K + 1, H, W), row 0 the background.
+        classes: label values of the other rows, (K,).
+    """
+    if len(scores) != len(classes) + 1:
+        raise ValueError(f"{len(scores)} rows of scores for the background and {classes}")
+    values = np.concatenate([[0], classes]).astype(np.uint8)
+    return values[scores.argmax(axis=0)]
+
+
+def block_average(maps: Maps, stride: int) -> Maps:
+    """Averages over stride x stride blocks, from the top left corner.
+
+    Args:
+        maps: (K, H, W).
+        stride: edge of a block, in pixels.
+
+    Returns:
+        (K, ceil(H / stride), ceil(W / stride)); blocks that the border cuts average what they have.
+    """
+    height, width = maps.shape[1:]
+    heights, widths = _block_sizes(height, stride), _block_sizes(width, stride)
+    rows, columns = len(heights), len(widths)
+    padded = np.zeros((len(maps), rows * stride, columns * stride), dtype=maps.dtype)
+    padded[:, :height, :width] = maps
+    blocks = padded.reshape(len(maps), rows, stride, columns, stride)
+    pixels = heights[:, None] * widths
+    return (blocks.sum(axis=(2, 4)) / pixels).astype(maps.dtype)
+
+
+def _block_sizes(length: int, stride: int) -> NDArray[np.int64]:
+    """Lengths of the blocks along one edge; the last one may be shorter."""
+    starts = np.arange(0, length, stride)
+    return np.minimum(length - starts, stride)

@@ -1,0 +1,182 @@
+"""The training loop that the three networks share, on Lightning Fabric.
+
+In: a network, a dataset of augmented images, a loss. Out: a checkpoint and a table of metrics.
+A run that was killed goes on from its last saved step with the same data order and random state.
+Fails with `SSENetError` when the loss is not finite.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.progress import progress
+from ssenet_core.training.batches import StepBatches, loader, steps_per_epoch
+from ssenet_core.training.metrics import Metrics
+from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
+from ssenet_core.training.resume import ResumePoint, resume_key
+
+LOG = logging.getLogger("ssenet")
+
+Batch = dict[str, Any]
+LossFunction = Callable[[nn.Module, Batch], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training run.
+
+    Attributes:
+        kind: cam, affinity or deeplab.
+        network: what is trained; its `head()` names the layers with new weights.
+        dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
+        loss: the named parts of a batch's loss; "loss" is minimised.
+        settings: the stage's section (seed, batch_size, optimizer, precision, save_every, and
+            epochs or iterations).
+        classes: foreground class names, for the checkpoint.
+        data: checksum of what the dataset reads, for the resume key.
+    """
+
+    kind: str
+    network: Any
+    dataset: Dataset[Any]
+    loss: LossFunction
+    settings: Mapping[str, Any]
+    classes: tuple[str, ...]
+    data: str
+
+    @property
+    def images(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    @property
+    def epoch_steps(self) -> int:
+        return steps_per_epoch(self.images, min(self.settings["batch_size"], self.images))
+
+    @property
+    def steps(self) -> int:
+        if "iterations" in self.settings:
+            return int(self.settings["iterations"])
+        return int(self.settings["epochs"]) * self.epoch_steps
+
+
+def fit(
+    training: Training,
+    *,
+    checkpoint: str | Path,
+    metrics: str | Path,
+    code: str = "",
+    workers: int = 0,
+    save_every: int = 200,
+) -> None:
+    """Train to the end, from the last saved step if an earlier run was interrupted.
+
+    Args:
+        checkpoint: written when the run is done; `resume/` and `tensorboard/` lie beside it.
+        metrics: CSV of loss parts and learning rate.
+        code: fingerprint of the code, part of the resume key.
+        workers: processes that load data.
+        save_every: steps between resume points.
+
+    Raises:
+        SSENetError: the loss became infinite or not a number.
+    """
+    settings = training.settings
+    fabric = Fabric(accelerator="auto", devices=1, precision=settings["precision"])
+    key = resume_key(settings=dict(settings), data=training.data, code=code)
+    resume = ResumePoint(checkpoint, key)
+    optimizer = build_optimizer(training.network, training.network.head(), settings["optimizer"])
+    network, optimizer = fabric.setup(training.network, optimizer)
+    state = resume.load()
+    first = 0
+    if state is not None:
+        first = state["step"]
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+    network.train()
+    with Metrics(Path(checkpoint).parent / "tensorboard", training.steps, []) as table:
+        if state is not None:
+            table.restore(state["metrics"])
+        for step, batch in enumerate(_batches(training, first, workers, fabric), start=first):
+            _step(training, network, optimizer, fabric, step, batch, table, resume)
+            if (step + 1) % save_every == 0 and step + 1 < training.steps:
+                resume.save(
+                    step + 1,
+                    {
+                        "network": network.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "metrics": table.state(),
+                    },
+                )
+        table.write(metrics)
+        summary = table.rows[-1] if table.rows else {}
+    save_checkpoint(
+        checkpoint,
+        network.module,
+        kind=training.kind,
+        settings=settings,
+        classes=training.classes,
+    )
+    resume.remove()
+    LOG.info(
+        "%s trained on %d images in %d steps; last loss %.4f",
+        checkpoint,
+        training.images,
+        training.steps,
+        summary.get("loss", math.nan),
+    )
+
+
+def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> Any:
+    sampler = StepBatches(
+        training.images,
+        training.settings["batch_size"],
+        first=first,
+        steps=training.steps,
+        seed=training.settings["seed"],
+    )
+    batches = fabric.setup_dataloaders(
+        loader(training.dataset, sampler, workers), use_distributed_sampler=False
+    )
+    return progress(
+        batches, total=training.steps, description=f"training {training.kind}", done=first
+    )
+
+
+def _step(
+    training: Training,
+    network: Any,
+    optimizer: Any,
+    fabric: Fabric,
+    step: int,
+    batch: Batch,
+    table: Metrics,
+    resume: ResumePoint,
+) -> None:
+    """One step of gradient descent; dropout's random state is a function of seed and step."""
+    settings = training.settings["optimizer"]
+    torch.manual_seed(training.settings["seed"] * 1_000_003 + step)
+    rate = poly_rate(step, training.steps, settings["lr"], settings["power"])
+    set_rate(optimizer, rate)
+    parts = training.loss(network, batch)
+    values = {name: float(part.detach()) for name, part in parts.items()}
+    if not math.isfinite(values["loss"]):
+        saved = resume.path if resume.path.exists() else "none yet"
+        raise SSENetError(
+            f"step {step + 1} of {training.kind} training: the loss is {values}, not a finite "
+            f"number; images {', '.join(batch['id'])}; last good state: {saved}; "
+            "try a lower optimizer.lr, or precision 32-true"
+        )
+    optimizer.zero_grad(set_to_none=True)
+    fabric.backward(parts["loss"])
+    optimizer.step()
+    table.add(step + 1, values, epoch=(step + 1) / training.epoch_steps, lr=rate)

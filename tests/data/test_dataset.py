@@ -1,0 +1,126 @@
+"""Ids, classes and digests from the settings alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssenet_core.data.dataset import (
+    VOC_CLASSES,
+    class_names,
+    dataset_root,
+    files_digest,
+    image_path,
+    mask_path,
+    split_ids,
+)
+from ssenet_core.errors import SSENetError
+
+Dataset = dict[str, Any]
+SHAPES: Dataset = {
+    "name": "shapes",
+    "source": "shapes",
+    "shapes": {"seed": 0, "train": 3, "val": 2, "size": 96, "classes": 4},
+    "lists": {"train": "train", "pseudo_eval": "train", "val": "val", "test": None},
+}
+
+
+def test_ids_come_from_lists_and_tags_files(voc: Dataset) -> None:
+    assert split_ids(voc, "train") == ["a", "b c", "d.e"]
+    assert split_ids(voc, "pseudo_eval") == ["a"]
+    assert split_ids(voc, "test") == []
+    without_lists = voc | {"lists": {}}
+    assert split_ids(without_lists, "train") == ["a", "b c", "d.e"]
+    assert split_ids(without_lists, "pseudo_eval") == []
+    with pytest.raises(SSENetError, match=r"expected one of train, pseudo_eval, val, test"):
+        split_ids(voc, "validation")
+
+
+def test_shapes_ids_are_computed() -> None:
+    assert split_ids(SHAPES, "train") == ["shape_00001", "shape_00002", "shape_00003"]
+    assert split_ids(SHAPES, "pseudo_eval") == split_ids(SHAPES, "train")
+    assert split_ids(SHAPES, "val") == ["shape_00004", "shape_00005"]
+    assert split_ids(SHAPES, "test") == []
+    with pytest.raises(SSENetError, match=r"dataset\.lists\.test"):
+        split_ids(SHAPES | {"lists": {"test": "other"}}, "test")
+
+
+def test_paths_follow_the_settings(voc: Dataset) -> None:
+    root = Path(voc["root"])
+    assert image_path(voc | {"image_suffix": ".png"}, "d.e") == root / "JPEGImages/d.e.png"
+    assert mask_path(voc, "d.e") == root / "SegmentationClass/d.e.png"
+    assert mask_path(voc | {"mask_dir": None}, "d.e") is None
+    assert dataset_root(SHAPES) == Path("results/shapes/dataset")
+    with pytest.raises(SSENetError, match=r"dataset\.root"):
+        dataset_root(voc | {"root": None})
+
+
+def test_classes_come_from_where_the_settings_say(voc: Dataset) -> None:
+    assert class_names(voc) == ("cat", "dog", "potted plant")
+    assert class_names(voc | {"classes": None}) == ("cat", "dog", "potted plant")
+    assert class_names(voc | {"classes": None, "tags": ["masks"]}) == VOC_CLASSES
+    assert len(class_names(SHAPES)) == 4
+    (Path(voc["root"]) / "classes.txt").write_text("background\ndog\n\ncat\n")
+    assert class_names(voc | {"classes": "classes.txt"}) == ("dog", "cat")
+    assert class_names(voc | {"classes": f"{voc['root']}/classes.txt"}) == ("dog", "cat")
+
+
+@pytest.mark.parametrize(
+    ("classes", "problem"),
+    [
+        ([], "found 0"),
+        (["background"], "found 0"),
+        (["cat", "cat"], "'cat' is there twice"),
+        (["cat", "background"], "no class of its own"),
+        (["cat", "../x"], "without its folder"),
+        ([str(k) for k in range(255)], "found 255"),
+        ("none.txt", "no such file"),
+    ],
+)
+def test_wrong_classes_are_refused(voc: Dataset, classes: Any, problem: str) -> None:
+    with pytest.raises(SSENetError, match=problem):
+        class_names(voc | {"classes": classes})
+
+
+def test_digest_follows_the_files(voc: Dataset) -> None:
+    def digests() -> list[str]:
+        return [files_digest(voc, "train", ["a"]), files_digest(voc, "pseudo_eval", ["a"])]
+
+    first = digests()
+    assert digests() == first
+    root = Path(voc["root"])
+    os.utime(root / "JPEGImages/b c.jpg", (1, 1))
+    (root / "tags.csv").write_text("image,tags\na,cat\nb c,cat\nd.e,dog\n")
+    assert digests() == first  # nothing of image a
+    os.utime(root / "SegmentationClass/a.png", (1, 1))
+    assert [new == old for new, old in zip(digests(), first, strict=True)] == [True, False]
+    first = digests()
+    os.utime(root / "JPEGImages/a.jpg", (1, 1))
+    assert all(new != old for new, old in zip(digests(), first, strict=True))
+    first = digests()
+    (root / "tags.csv").write_text("image,tags\na,dog cat\n")
+    assert all(new != old for new, old in zip(digests(), first, strict=True))
+    first = digests()
+    (root / "JPEGImages/a.jpg").unlink()
+    assert all(new != old for new, old in zip(digests(), first, strict=True))
+
+
+def test_digest_of_generated_images_follows_what_makes_them() -> None:
+    ids = split_ids(SHAPES, "val")
+    more = SHAPES | {"shapes": SHAPES["shapes"] | {"val": 9}}
+    other = SHAPES | {"shapes": SHAPES["shapes"] | {"seed": 9}}
+    assert files_digest(SHAPES, "val", ids) == files_digest(more, "val", ids)
+    assert files_digest(SHAPES, "val", ids) != files_digest(other, "val", ids)
+    assert files_digest(SHAPES, "val", ids) != files_digest(SHAPES, "val", ids[:1])
+
+
+def test_a_workflow_can_ask_without_heavy_imports() -> None:
+    code = (
+        "import sys, ssenet_core.data.dataset, ssenet_core.data.sharding, ssenet_core.data.layout;"
+        "print([m for m in ('torch', 'h5py', 'numpy', 'PIL', 'defusedxml') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

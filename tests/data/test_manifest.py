@@ -1,0 +1,262 @@
+"""Manifests: what they hold, and that one error lists everything that is wrong."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssenet_core.data.dataset import VOC_CLASSES, class_names, split_ids
+from ssenet_core.data.manifest import Manifest, build_manifest, load_manifest
+from ssenet_core.data.tags import read_mask, tags_from_mask
+from ssenet_core.errors import SSENetError
+from ssenet_core.storage import write_label_png
+
+Dataset = dict[str, Any]
+REAL_DATA = Path(os.environ.get("SSENET_REAL_DATA", Path(__file__).parents[3] / "shared/data"))
+
+
+def build(dataset: Dataset, split: str, output: Path, **more: Any) -> Manifest:
+    build_manifest(dataset=dataset, split=split, output=output, **({"disjoint_from": {}} | more))
+    return load_manifest(output)
+
+
+def problems(dataset: Dataset, split: str, output: Path, **more: Any) -> list[str]:
+    """The lines of the error; nothing may be left where the manifest would lie."""
+    with pytest.raises(SSENetError) as caught:
+        build(dataset, split, output, **more)
+    assert not output.parent.exists() or not list(output.parent.iterdir())
+    heading, *lines = str(caught.value).split("\n")
+    assert f"split {split}: {len(lines)} problem" in heading
+    return [line.strip() for line in lines]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "manifest" / "split.json"
+
+
+def test_training_images_have_tags_and_no_masks(voc: Dataset, output: Path) -> None:
+    manifest = build(voc, "train", output)
+    assert [record.id for record in manifest.images] == ["a", "b c", "d.e"]
+    assert [record.tags for record in manifest.images] == [(1,), (1, 2), (3,)]
+    assert all(record.mask is None for record in manifest.images)
+    assert manifest.num_classes == 4
+    record = manifest.record("b c")
+    assert (record.width, record.height) == (24, 16)
+    assert record.sha256 == hashlib.sha256(record.image.read_bytes()).hexdigest()
+    assert manifest.select(["d.e", "a"]) == [manifest.images[2], manifest.images[0]]
+    with pytest.raises(SSENetError, match=r"image z: not in the manifest of photos, split train"):
+        manifest.record("z")
+
+
+def test_scored_images_have_masks(voc: Dataset, output: Path) -> None:
+    manifest = build(voc, "val", output)
+    assert [record.mask is not None for record in manifest.images] == [True, True]
+    assert [record.tags for record in manifest.images] == [(), ()]
+    scored = build(voc, "pseudo_eval", output)
+    assert [record.tags for record in scored.images] == [(1,)]
+    tagged = build(voc | {"tags": ["masks"]}, "val", output)
+    assert [record.tags for record in tagged.images] == [(3,), (3,)]
+
+
+def test_test_images_need_neither(voc: Dataset, output: Path) -> None:
+    voc["lists"]["test"] = "train"
+    manifest = build(voc | {"tags": ["masks"]}, "test", output)
+    assert [(record.tags, record.mask) for record in manifest.images] == [((), None)] * 3
+
+
+def test_a_dataset_without_masks_has_no_truth(voc: Dataset, output: Path) -> None:
+    manifest = build(voc | {"mask_dir": None}, "val", output)
+    assert [record.mask for record in manifest.images] == [None, None]
+
+
+def test_threads_change_nothing(voc: Dataset, tmp_path: Path) -> None:
+    build(voc, "train", tmp_path / "one.json", workers=1)
+    build(voc, "train", tmp_path / "many.json", workers=3)
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "many.json").read_bytes()
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def scribble(path: Path) -> None:
+    path.write_bytes(b"no image at all")
+
+
+def resize(path: Path) -> None:
+    write_label_png(path, np.zeros((8, 8), np.uint8))
+
+
+def relabel(path: Path) -> None:
+    write_label_png(path, np.full((16, 24), 200, np.uint8))
+
+
+def colour(path: Path) -> None:
+    Image.new("RGB", (24, 16)).save(path)
+
+
+IMAGE_FAULTS = [
+    (remove, "no such file"),
+    (empty, "empty"),
+    (truncate, "cannot read it"),
+    (scribble, "cannot read it"),
+]
+MASK_FAULTS = [
+    *IMAGE_FAULTS[:2],
+    (truncate, "cannot read it"),
+    (scribble, "cannot read it"),
+    (resize, "found 8x8"),
+    (relabel, r"[200] are outside the 3 classes"),
+    (colour, "indexed"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "said"), IMAGE_FAULTS)
+def test_spoilt_images_are_named(
+    voc: Dataset, output: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(Path(voc["root"]) / "JPEGImages/b c.jpg")
+    (line,) = problems(voc, "train", output)
+    assert "b c.jpg" in line
+    assert said in line
+
+
+@pytest.mark.parametrize(("spoil", "said"), MASK_FAULTS)
+def test_spoilt_masks_are_named_where_they_are_used(
+    voc: Dataset, output: Path, spoil: Callable[[Path], None], said: str
+) -> None:
+    spoil(Path(voc["root"]) / "SegmentationClass/a.png")
+    (line,) = problems(voc, "pseudo_eval", output)
+    assert "a.png" in line
+    assert said in line
+    (line,) = problems(voc | {"tags": ["masks"], "lists": {"train": "scored"}}, "train", output)
+    assert "a.png" in line
+    build(voc, "train", output)  # tags come from the CSV file: no mask is opened
+
+
+def test_tags_that_are_missing_or_no_classes_are_named(voc: Dataset, output: Path) -> None:
+    (Path(voc["root"]) / "tags.csv").write_text("image,tags\na,cow cat\nd.e,\n")
+    lines = problems(voc, "train", output)
+    assert "a in the tags file" in lines[0]
+    assert "'cow'" in lines[0]
+    assert "b c.jpg: a training image needs a tag" in lines[1]
+    assert "d.e.jpg: a training image needs a tag" in lines[2]
+
+
+def test_a_broken_annotation_is_named(
+    voc: Dataset, output: Path, annotate: Callable[[str, str], Path]
+) -> None:
+    annotate("a", "<annotation>")
+    assert "a.xml" in problems(voc | {"tags": ["xml", "csv"]}, "train", output)[0]
+
+
+def test_ids_in_wrong_places_are_named(voc: Dataset, output: Path) -> None:
+    path = Path(voc["root"]) / "ImageSets/Segmentation/train.txt"
+    path.write_text("a\nb c\na\n")
+    lines = problems(
+        voc, "train", output, disjoint_from={"val": ["b c", "v"]}, subset_of={"all": ["a", "v"]}
+    )
+    assert lines == [
+        "image a: listed 2 times",
+        "image b c: also in split val",
+        "image b c: not in split all",
+    ]
+
+
+def test_an_empty_split_is_refused(voc: Dataset, output: Path) -> None:
+    assert "dataset.lists.test" in problems(voc, "test", output)[0]
+
+
+def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
+    root = Path(voc["root"])
+    empty(root / "JPEGImages/a.jpg")
+    truncate(root / "JPEGImages/b c.jpg")
+    (root / "ImageSets/Segmentation/train.txt").write_text("a\nb c\nd.e\nd.e\ngone\n")
+    (root / "tags.csv").write_text("image,tags\na,cow\na,cat\nb c,cat\nd.e,dog\n")
+    text = "\n".join(problems(voc, "train", output, disjoint_from={"val": ["d.e"]}))
+    for said in (
+        "d.e: listed 2 times",
+        "also in split val",
+        "line 3: image a has a row already",
+        "a.jpg: the file is empty",
+        "'cow'",
+        "b c.jpg: expected an image",
+        "gone.jpg: listed, but there is no such file",
+        "gone.jpg: a training image needs a tag",
+    ):
+        assert said in text
+
+
+def test_an_old_manifest_survives_a_failed_build(voc: Dataset, output: Path) -> None:
+    build(voc, "train", output)
+    before = output.read_bytes()
+    remove(Path(voc["root"]) / "JPEGImages/a.jpg")
+    with pytest.raises(SSENetError):
+        build(voc, "train", output)
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+    assert output.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"format": "ssenet manifest", "format_version": 1}', '{"format": "other"}'],
+)
+def test_files_that_are_no_manifest_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "train.json"
+    path.write_text(text)
+    with pytest.raises(SSENetError, match=r"train\.json"):
+        load_manifest(path)
+
+
+def real_dataset(name: str, **settings: Any) -> Dataset:
+    """Settings of one of the real sets, which are not part of the project."""
+    if not (REAL_DATA / name).is_dir():
+        pytest.skip(f"no real photographs at {REAL_DATA / name} (set SSENET_REAL_DATA)")
+    return {
+        "name": name,
+        "source": "voc",
+        "root": str(REAL_DATA / name),
+        "classes": "classes.txt",
+        "lists": {"train": "train", "pseudo_eval": "train", "val": "val", "test": None},
+        **settings,
+    }
+
+
+@pytest.mark.real_data
+def test_real_photographs_with_a_tags_file_pass(output: Path) -> None:
+    tables = {"train": "tags_train.csv", "val": "tags_val.csv"}
+    dataset = real_dataset("msrc14", tags=["csv"], tags_csv=tables)
+    counts = {"train": 285, "pseudo_eval": 285, "val": 129}
+    for split, count in counts.items():
+        manifest = build(dataset, split, output)
+        assert len(manifest.images) == count
+        assert len(manifest.classes) == 14
+        assert all(record.tags for record in manifest.images)
+
+
+@pytest.mark.real_data
+def test_real_masks_give_tags() -> None:
+    dataset = real_dataset("voc60", tags=["masks"])
+    assert class_names(dataset) == VOC_CLASSES
+    for split, count in {"train": 28, "val": 32}.items():
+        ids = split_ids(dataset, split)
+        assert len(ids) == count
+        for image_id in ids:
+            path = Path(dataset["root"]) / "SegmentationClass" / f"{image_id}.png"
+            with Image.open(path) as mask:
+                labels = read_mask(path, size=mask.size, classes=20)
+            assert tags_from_mask(labels)

@@ -1,0 +1,175 @@
+"""Scoring the files of each stage: the JSON, and errors that name the file."""
+
+import json
+
+import numpy as np
+import pytest
+from synthetic_run import CLASSES, make_split
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.confusion import confusion_matrix, scores
+from ssenet_core.evaluation.stages import (
+    evaluate_cam,
+    evaluate_crf,
+    evaluate_labels,
+    evaluate_trivial,
+)
+from ssenet_core.storage import (
+    ClassMaps,
+    RefinedScores,
+    read_label_png,
+    read_maps,
+    read_refined,
+    write_label_png,
+    write_maps,
+    write_refined,
+)
+
+N = len(CLASSES) + 1
+
+
+@pytest.fixture
+def split(tmp_path):
+    return make_split(tmp_path, "pseudo_eval")
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "out.json"
+
+
+def judge_labels(split, output, labels_dir=None, stage="random_walk"):
+    evaluate_labels(
+        manifest=split.manifest,
+        labels_dir=labels_dir or split.labels,
+        output=output,
+        stage=stage,
+        name="ssenet/default",
+    )
+    return json.loads(output.read_text())
+
+
+def judge_cam(split, output, alpha=0.2, alphas=(0.1, 0.3, 0.5)):
+    evaluate_cam(
+        manifest=split.manifest,
+        maps_dir=split.maps,
+        output=output,
+        name="ssenet",
+        alpha=alpha,
+        alphas=alphas,
+    )
+    return json.loads(output.read_text())
+
+
+def test_labels_are_scored_over_all_images(split, output):
+    result = judge_labels(split, output)
+    expected = sum(
+        confusion_matrix(truth, read_label_png(split.labels / f"{i}.png"), N)
+        for i, truth in split.truths.items()
+    )
+    assert result["confusion"] == expected.tolist()
+    assert result["miou"] == scores(expected).miou
+    assert result["classes"] == ["background", *CLASSES]
+    assert (result["stage"], result["split"], result["images"]) == ("random_walk", "pseudo_eval", 2)
+    assert result["tags_used"]
+    assert not judge_labels(split, output, stage="deeplab")["tags_used"]
+
+
+def test_perfect_labels_score_a_hundred(split, output, tmp_path):
+    for image_id, truth in split.truths.items():
+        perfect = np.where(truth == 255, 0, truth).astype(np.uint8)
+        write_label_png(tmp_path / "perfect" / f"{image_id}.png", perfect)
+    result = judge_labels(split, output, tmp_path / "perfect")
+    assert (result["miou"], result["mfn"], result["mfp"]) == (100, 0, 0)
+
+
+def test_cams_are_scored_at_alpha_and_along_the_curve(split, output):
+    result = judge_cam(split, output)
+    assert result["alpha"] == 0.2
+    at_alpha = {alpha: judge_cam(split, output, alpha=alpha)["miou"] for alpha in (0.1, 0.3, 0.5)}
+    assert dict(zip(result["curve"]["alpha"], result["curve"]["miou"], strict=True)) == at_alpha
+    assert result["curve"]["best_miou"] == max(at_alpha.values())
+    assert at_alpha[result["curve"]["best_alpha"]] == result["curve"]["best_miou"]
+
+
+def test_the_grid_of_the_config_is_understood(split, output):
+    result = judge_cam(split, output, alphas={"start": 0.1, "stop": 0.5, "count": 3})
+    assert result["curve"]["alpha"] == [0.1, 0.3, 0.5]
+
+
+def test_cams_masked_by_the_classifier_say_so(split, output):
+    path = split.maps / f"{split.ids[0]}.h5"
+    maps = read_maps(path)
+    write_maps(path, ClassMaps(maps.image_id, maps.maps, maps.classes, {"classes_from": "model"}))
+    assert not judge_cam(split, output)["tags_used"]
+
+
+def test_crf_labels_and_every_background_are_scored(split, output):
+    evaluate_crf(manifest=split.manifest, refined_dir=split.refined, output=output, name="ssenet")
+    result = json.loads(output.read_text())
+    assert list(result["backgrounds"]) == ["power-4", "power-24"]
+    assert result["miou"] == pytest.approx(result["backgrounds"]["power-4"], abs=0.5)
+
+
+def test_without_crf_labels_the_lowest_power_is_judged(split, output):
+    for image_id in split.ids:
+        path = split.refined / f"{image_id}.h5"
+        refined = read_refined(path)
+        write_refined(path, RefinedScores(image_id, refined.classes, refined.posteriors))
+    evaluate_crf(manifest=split.manifest, refined_dir=split.refined, output=output, name="ssenet")
+    result = json.loads(output.read_text())
+    assert result["miou"] == result["backgrounds"]["power-4"]
+
+
+def test_trivial_answers_are_scored(split, output):
+    evaluate_trivial(manifest=split.manifest, output=output, ellipse=0.7)
+    tag, ellipse = json.loads(output.read_text())["answers"]
+    assert (tag["name"], ellipse["name"]) == ("tag", "ellipse")
+    assert tag["iou"][0] == 0
+    assert tag["mfn"] == pytest.approx(0, abs=0.3)
+    assert ellipse["miou"] > tag["miou"]
+
+
+def test_infinite_ratios_are_null_and_explained(split, output, tmp_path):
+    for image_id, truth in split.truths.items():
+        write_label_png(tmp_path / "empty" / f"{image_id}.png", np.zeros_like(truth))
+    result = judge_labels(split, output, tmp_path / "empty")
+    assert result["mfn"] is None
+    assert result["never_found"]
+    assert "Infinity" not in output.read_text()
+
+
+def test_every_missing_file_is_named(split, output):
+    for image_id in split.ids:
+        (split.labels / f"{image_id}.png").unlink()
+    with pytest.raises(SSENetError) as caught:
+        judge_labels(split, output)
+    assert all(f"{image_id}.png" in str(caught.value) for image_id in split.ids)
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("value", [N, 255])
+def test_a_label_outside_the_classes_names_the_file(split, output, value):
+    path = split.labels / f"{split.ids[1]}.png"
+    write_label_png(path, np.full_like(split.truths[split.ids[1]], value))
+    with pytest.raises(SSENetError, match=rf"{path.name}: expected labels 0 to 3.*found {value}"):
+        judge_labels(split, output)
+
+
+def test_another_size_names_the_file(split, output):
+    path = split.labels / f"{split.ids[0]}.png"
+    write_label_png(path, np.zeros((5, 6), np.uint8))
+    with pytest.raises(SSENetError, match=rf"{path.name}: expected 64 x 48 .*found 6 x 5"):
+        judge_labels(split, output)
+    maps = split.maps / f"{split.ids[0]}.h5"
+    write_maps(maps, ClassMaps("x", np.zeros((1, 5, 6), np.float32), np.array([1])))
+    with pytest.raises(SSENetError, match=maps.name):
+        judge_cam(split, output)
+
+
+def test_a_split_without_masks_cannot_be_scored(split, output):
+    manifest = json.loads(split.manifest.read_text())
+    manifest["images"][1]["mask"] = None
+    split.manifest.write_text(json.dumps(manifest))
+    with pytest.raises(SSENetError, match=rf"(?s)masks.*{split.ids[1]}"):
+        judge_labels(split, output)

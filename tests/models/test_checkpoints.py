@@ -1,0 +1,94 @@
+"""Checkpoints: what is written comes back; what is not ours is refused and never run."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.backbones import build_backbone, load_backbone_weights
+from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
+
+SETTINGS = {
+    "backbone": {
+        "name": "resnet38",
+        "width": 1 / 32,
+        "dilations": [2, 4, 4],
+        "dropout": [0.3, 0.5],
+        "weights": None,
+        "freeze_batch_norm": False,
+        "frozen_stages": [],
+    },
+    "dropout": 0.5,
+}
+CLASSES = ("cat", "dog")
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("cam", 2), ("deeplab", 3), ("affinity", None)])
+def test_round_trip(tmp_path: Path, kind: str, channels: int | None) -> None:
+    network = build_network(kind, SETTINGS, CLASSES).eval()
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, network, kind=kind, settings=SETTINGS, classes=CLASSES)
+    loaded, facts = load_checkpoint(path, kind, torch.device("cpu"))
+    image = torch.randn(1, 3, 32, 40)
+    output = loaded(image)
+    torch.testing.assert_close(output, network(image))
+    assert channels is None or output.shape[1] == channels
+    assert facts["classes"] == list(CLASSES)
+
+
+def test_wrong_kind_is_named(tmp_path: Path) -> None:
+    network = build_network("cam", SETTINGS, CLASSES)
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=CLASSES)
+    with pytest.raises(SSENetError, match=r"model\.pt: expected a deeplab checkpoint"):
+        load_checkpoint(path, "deeplab", torch.device("cpu"))
+
+
+class Malicious:
+    """Unpickling this would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Path.touch, (Path(self.path),)
+
+
+def test_code_in_a_file_does_not_run(tmp_path: Path) -> None:
+    path, trace = tmp_path / "evil.pth", tmp_path / "ran"
+    path.write_bytes(pickle.dumps({"state": Malicious(trace)}))
+    with pytest.raises(SSENetError, match=r"evil\.pth"):
+        load_checkpoint(path, "cam", torch.device("cpu"))
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_truncated_file_is_named(tmp_path: Path, share: float) -> None:
+    network = build_network("cam", SETTINGS, CLASSES)
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=CLASSES)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(SSENetError, match=r"model\.pt"):
+        load_checkpoint(path, "cam", torch.device("cpu"))
+
+
+def test_backbone_takes_a_networks_weights(tmp_path: Path) -> None:
+    cam = build_network("cam", SETTINGS, CLASSES)
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, cam, kind="cam", settings=SETTINGS, classes=CLASSES)
+    backbone = build_backbone(SETTINGS["backbone"])
+    load_backbone_weights(backbone, path)
+    for name, tensor in backbone.state_dict().items():
+        torch.testing.assert_close(tensor, cam.backbone.state_dict()[name])
+
+
+def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "wide.safetensors"
+    save_file(build_backbone({**SETTINGS["backbone"], "width": 1 / 16}).state_dict(), path)
+    with pytest.raises(SSENetError, match=r"wide\.safetensors: these weights are not"):
+        load_backbone_weights(build_backbone(SETTINGS["backbone"]), path)

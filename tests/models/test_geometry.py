@@ -1,0 +1,48 @@
+"""Resampling of class maps: a ramp stays a ramp at its true place."""
+
+import pytest
+import torch
+
+from ssenet_core.models.geometry import STRIDE, maps_to_pixels, maps_to_view
+
+
+def ramp(view: int) -> torch.Tensor:
+    """A map whose cells hold the pixel they look at."""
+    cells = -(-view // STRIDE)
+    return (torch.arange(cells) * STRIDE).float().expand(1, 1, cells, cells)
+
+
+@pytest.mark.parametrize("view", [96, 97, 104])
+def test_cells_are_at_their_pixels(view: int) -> None:
+    pixels = maps_to_pixels(ramp(view), (view, view), (view, view), "cells")
+    last = (-(-view // STRIDE) - 1) * STRIDE
+    expected = torch.arange(view).clamp(max=last).float()
+    torch.testing.assert_close(pixels[0, 0, 5], expected)
+
+
+def test_a_rescaled_view_gives_the_same_place() -> None:
+    """A view at scale 2 sees pixel p of the image at 2 p + 0.5."""
+    pixels = maps_to_pixels(ramp(96), (96, 96), (48, 48), "cells")
+    expected = (2 * torch.arange(48) + 0.5).clamp(max=88).float()
+    torch.testing.assert_close(pixels[0, 0, 0], expected)
+
+
+def test_view_to_view_agrees_with_going_through_pixels() -> None:
+    warped = maps_to_view(ramp(96), (96, 96), (6, 6), (48, 48), "cells")
+    expected = (2 * 8 * torch.arange(6) + 0.5).clamp(max=88).float()
+    torch.testing.assert_close(warped[0, 0, 0], expected)
+
+
+def test_flip_and_resampling_commute_on_odd_views() -> None:
+    """With 8 k + 1 pixels the cells are symmetric, so flips undo exactly."""
+    torch.manual_seed(0)
+    maps = torch.rand(1, 2, 13, 13)
+    straight = maps_to_pixels(maps, (97, 97), (97, 97), "cells")
+    flipped = maps_to_pixels(maps.flip(3), (97, 97), (97, 97), "cells").flip(3)
+    torch.testing.assert_close(straight, flipped)
+
+
+def test_plain_is_bilinear_resizing() -> None:
+    maps = torch.rand(1, 2, 5, 7)
+    expected = torch.nn.functional.interpolate(maps, (40, 56), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(maps_to_pixels(maps, (40, 56), (40, 56), "plain"), expected)

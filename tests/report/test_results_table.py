@@ -1,0 +1,106 @@
+"""The results table: replicates, order, Markdown, plain text, and the command that prints it."""
+
+import pytest
+
+from ssenet_core.cli import main
+from ssenet_core.errors import SSENetError
+from ssenet_core.report.results import (
+    COLUMNS,
+    base_variant,
+    load_entries,
+    make_rows,
+    markdown,
+    results,
+    results_lines,
+)
+from ssenet_core.storage import write_json
+
+
+def entry(stage, name, miou, **more):
+    return {
+        "format": 1,
+        "stage": stage,
+        "name": name,
+        "split": "pseudo_eval",
+        "images": 10,
+        "classes": ["background", "cat|dog"],
+        "miou": miou,
+        "iou": [miou, None],
+        "mfn": 0.25,
+        "mfp": 0.5,
+        "confusion": [[1, 0], [0, 0]],
+        "tags_used": True,
+    } | more
+
+
+CURVE = {"alpha": [0.1, 0.2], "miou": [40.0, 50.0], "best_alpha": 0.1, "best_miou": 55.0}
+ENTRIES = [
+    entry("deeplab", "ssenet/default/default", 70.0, split="val", tags_used=False),
+    entry("cam", "ssenet", 50.0, alpha=0.2, curve=CURVE),
+    entry("cam", "ssenet@1", 54.0, alpha=0.2, curve=CURVE | {"best_miou": 57.0}),
+    entry("trivial", "tag", 20.0, mfn=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("ssenet", "ssenet"),
+        ("ssenet@12", "ssenet"),
+        ("ssenet@1/default/default@1", "ssenet/default/default"),
+        ("me@home", "me@home"),
+    ],
+)
+def test_a_seed_is_not_part_of_the_variant(name, base):
+    assert base_variant(name) == base
+
+
+def test_replicates_are_one_row_with_mean_and_spread():
+    rows = make_rows(ENTRIES)
+    assert [row.stage for row in rows] == ["trivial", "cam", "deeplab"]
+    cam = rows[1]
+    assert cam.runs == ["ssenet", "ssenet@1"]
+    assert (cam.miou.mean, cam.miou.n) == (52, 2)
+    assert cam.miou.std == pytest.approx(8**0.5)  # sample: n - 1
+    assert cam.cells()[5:] == ["52.0 ± 2.8", "0.25 ± 0.00", "0.50 ± 0.00", "56.0 ± 1.4 (0.1)"]
+    assert rows[0].cells()[6] == "∞"
+    assert cam.iou == [52, None]
+
+
+def test_markdown_has_every_row_and_says_what_was_chosen_on_the_truth():
+    text = markdown(ENTRIES, "A run")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 3 + 2 + 2
+    widths = {line.replace("\\|", "").count("|") for line in table[:5]}
+    assert widths == {len(COLUMNS) + 1}
+    assert "cat\\|dog" in text
+    assert "chosen on the ground truth" in text
+    assert "Judged on val (10 images, tags unknown to the network): DeepLab." in text
+
+
+def test_the_terminal_table_is_the_same(tmp_path, capsys):
+    path = tmp_path / "results.json"
+    write_json(path, results(ENTRIES, title="A run", settings={}))
+    lines = results_lines(path)
+    assert lines[0] == "A run"
+    assert any("52.0 ± 2.8" in line and line.startswith("CAM ") for line in lines)
+    assert main(["results", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_the_command_ends_an_error_in_one_line(tmp_path, capsys):
+    path = tmp_path / "results.json"
+    assert main(["results", str(path)]) == 1
+    assert capsys.readouterr().err == f"error: {path}: no such file\n"
+    write_json(path, [1])
+    assert main(["results", str(path)]) == 1
+    assert "expected the results.json of a report" in capsys.readouterr().err
+
+
+def test_foreign_and_mixed_evaluations_are_refused(tmp_path):
+    for name, content in (("a", ENTRIES[0]), ("b", ENTRIES[1] | {"classes": ["x"]}), ("c", {})):
+        write_json(tmp_path / name, content)
+    with pytest.raises(SSENetError, match=r"b: expected the classes"):
+        load_entries([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(SSENetError, match=r"c: expected an evaluation"):
+        load_entries([tmp_path / "c"])

@@ -1,0 +1,142 @@
+"""Refinement of a shard: what its files hold, whatever the number of workers, and its errors."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_run import Split, make_split
+
+from ssenet_core.crf import dense_crf
+from ssenet_core.errors import SSENetError
+from ssenet_core.refine import refine, refine_cam
+from ssenet_core.storage import (
+    ClassMaps,
+    load_image,
+    read_json,
+    read_maps,
+    read_refined,
+    write_maps,
+)
+
+SETTINGS: dict[str, Any] = {
+    "powers": [4, 24],
+    "alpha": 0.2,
+    "iterations": 3,
+    "gaussian": {"sxy": 3, "compat": 3},
+    "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
+}
+
+
+@pytest.fixture
+def split(tmp_path) -> Split:
+    return make_split(tmp_path, "train", sizes=[(24, 30), (31, 17), (16, 16)])
+
+
+def run(split: Split, folder: Path, workers: int = 1, **changes: Any) -> list[Path]:
+    """Refine all images of a split; return the files."""
+    files = [folder / f"{image}.h5" for image in split.ids]
+    refine_cam(
+        manifest=split.manifest,
+        maps_dir=split.maps,
+        files=files,
+        record=folder / "record.json",
+        shard=1,
+        settings={**SETTINGS, **changes},
+        workers=workers,
+    )
+    return files
+
+
+def photograph(split: Split, image: str) -> np.ndarray:
+    record = next(r for r in read_json(split.manifest)["images"] if r["id"] == image)
+    return np.array(load_image(record["image"]))
+
+
+def test_files_hold_the_crf_of_each_background(split, tmp_path):
+    files = run(split, tmp_path / "refined")
+    crf = {key: SETTINGS[key] for key in ("iterations", "gaussian", "bilateral")}
+    for image, file in zip(split.ids, files, strict=True):
+        maps, refined = read_maps(split.maps / f"{image}.h5"), read_refined(file)
+        pixels = photograph(split, image)
+        assert refined.image_id == image
+        np.testing.assert_array_equal(refined.classes, maps.classes)
+        assert set(refined.posteriors) == {"power-4", "power-24"}
+        for power in (4, 24):
+            background = (1 - maps.maps.max(axis=0, keepdims=True)) ** power
+            expected = dense_crf(pixels, np.concatenate([background, maps.maps]), **crf)
+            found = refined.posteriors[f"power-{power}"]
+            np.testing.assert_allclose(found, expected, atol=0.5 / 255 + 1e-5)
+        background = np.full((1, *pixels.shape[:2]), 0.2, np.float32)
+        answer = dense_crf(pixels, np.concatenate([background, maps.maps]), **crf).argmax(axis=0)
+        expected_labels = np.concatenate([[0], maps.classes])[answer]
+        np.testing.assert_array_equal(refined.labels, expected_labels)
+    record = read_json(tmp_path / "refined" / "record.json")
+    assert record == {"shard": 1, "images": split.ids}
+
+
+def test_workers_do_not_change_the_files(split, tmp_path):
+    alone, shared = run(split, tmp_path / "one"), run(split, tmp_path / "two", workers=2)
+    for first, second in zip(alone, shared, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_without_alpha_there_are_no_labels(split, tmp_path):
+    for file in run(split, tmp_path / "refined", alpha=None, powers=[16]):
+        refined = read_refined(file)
+        assert refined.labels is None
+        assert set(refined.posteriors) == {"power-16"}
+
+
+@pytest.mark.parametrize("size", [(12, 9), (1, 1)])
+def test_an_image_without_classes_is_background(size):
+    maps = ClassMaps("a", np.zeros((0, *size), np.float32), np.zeros(0, np.int64))
+    refined = refine(np.zeros((*size, 3), np.uint8), maps, SETTINGS)
+    for posterior in refined.posteriors.values():
+        assert posterior.shape == (1, *size)
+        np.testing.assert_allclose(posterior, 1, atol=1e-5)
+    np.testing.assert_array_equal(refined.labels, np.zeros(size))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_error_names_every_bad_image(split, tmp_path, workers):
+    first, second, third = (split.maps / f"{image}.h5" for image in split.ids)
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:200])
+    maps = read_maps(third)
+    write_maps(third, ClassMaps(maps.image_id, maps.maps[:, :-1], maps.classes))
+    with pytest.raises(SSENetError) as caught:
+        run(split, tmp_path / "refined", workers=workers)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    for file, line in zip((first, second, third), lines, strict=True):
+        assert str(file) in line
+    assert "(16, 16)" in lines[2]
+    assert not (tmp_path / "refined" / "record.json").exists()
+
+
+def test_maps_of_another_image_are_refused(split, tmp_path):
+    maps = read_maps(split.maps / f"{split.ids[0]}.h5")
+    write_maps(split.maps / f"{split.ids[0]}.h5", ClassMaps(split.ids[1], maps.maps, maps.classes))
+    with pytest.raises(SSENetError, match=f"expected maps of image {split.ids[0]}, found"):
+        run(split, tmp_path / "refined")
+
+
+def test_a_file_that_no_image_has_is_refused(split, tmp_path):
+    split.ids.append("stranger")
+    with pytest.raises(SSENetError, match="stranger"):
+        run(split, tmp_path / "refined")
+
+
+class Killer:
+    """Ends the process that unpickles it, as the kernel does when memory runs out."""
+
+    def __reduce__(self) -> tuple[Any, tuple[int]]:
+        return os._exit, (9,)
+
+
+def test_a_killed_worker_is_an_error_that_says_what_to_do(split, tmp_path):
+    with pytest.raises(SSENetError, match="more memory or fewer workers"):
+        run(split, tmp_path / "refined", workers=2, extra=Killer())
+    assert not (tmp_path / "refined" / "record.json").exists()

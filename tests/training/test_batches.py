@@ -1,0 +1,48 @@
+"""Batches are a function of seed and step, so that a run can resume anywhere."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssenet_core.training.batches import StepBatches, steps_per_epoch
+
+
+@given(
+    images=st.integers(1, 40),
+    batch_size=st.integers(1, 12),
+    first=st.integers(0, 20),
+    seed=st.integers(0, 9),
+)
+def test_a_resumed_run_sees_the_same_batches(
+    images: int, batch_size: int, first: int, seed: int
+) -> None:
+    whole = list(StepBatches(images, batch_size, first=0, steps=25, seed=seed))
+    rest = list(StepBatches(images, batch_size, first=first, steps=25, seed=seed))
+    assert whole[first:] == rest
+
+
+@given(images=st.integers(1, 40), batch_size=st.integers(1, 12))
+def test_an_epoch_draws_no_image_twice(images: int, batch_size: int) -> None:
+    steps = steps_per_epoch(images, min(batch_size, images))
+    batches = StepBatches(images, batch_size, first=0, steps=steps, seed=0)
+    drawn = list(itertools.chain.from_iterable(batches))
+    assert len(set(drawn)) == len(drawn) == steps * min(batch_size, images)
+    assert {draw.epoch for draw in drawn} == {0}
+
+
+def test_processes_share_each_batch_without_overlap() -> None:
+    parts = [
+        list(StepBatches(20, 6, first=0, steps=7, seed=1, rank=rank, processes=2))
+        for rank in (0, 1)
+    ]
+    whole = list(StepBatches(20, 6, first=0, steps=7, seed=1))
+    for step, batch in enumerate(whole):
+        assert sorted(parts[0][step] + parts[1][step]) == sorted(batch)
+
+
+def test_epochs_differ() -> None:
+    batches = list(StepBatches(20, 20, first=0, steps=2, seed=1))
+    orders = [[draw.image for draw in batch] for batch in batches]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])

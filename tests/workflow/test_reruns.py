@@ -1,0 +1,193 @@
+"""What a change makes stale, and what it leaves alone: the sets of rules that would run again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workflow_tree import Tree, put_back
+
+from ssenet_core.data.sharding import shard_of
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+SHARDS = 2
+BOTH = range(SHARDS)
+
+
+def shards(rule: str, split: str, numbers: Any = BOTH, count: int = 1) -> dict[str, int]:
+    """The rules of a stage's shards, each `count` times."""
+    return {f"{rule}_{split}_{number:03d}": count for number in numbers}
+
+
+PREDICTIONS = {
+    **shards("predict", "val"),
+    "predict_gallery": 1,
+    "evaluate_predictions": 1,
+    "report": 1,
+}
+FROM_DEEPLAB = {"train_deeplab": 1, **PREDICTIONS}
+FROM_WALK = {**shards("random_walk", "train"), "evaluate_pseudo_labels": 1, **FROM_DEEPLAB}
+FROM_AFFINITY = {"train_affinity": 1, **FROM_WALK}
+FROM_REFINE = {**shards("refine_cam", "train"), "evaluate_crf": 1, **FROM_AFFINITY}
+FROM_MAPS = {**shards("infer_cam", "train"), "evaluate_cam": 1, **FROM_REFINE}
+FROM_CAM = {"train_cam": 1, **FROM_MAPS}
+
+CONFIG_CHANGES = {
+    "nothing": ({}, {}),
+    "evaluation alpha": ({"evaluation": {"alpha": 0.3}}, {"evaluate_cam": 2, "report": 1}),
+    "CRF iterations": ({"refine": {"iterations": 3}}, FROM_REFINE),
+    "random-walk beta": (
+        {"affinity": {"defaults": {"random_walk": {"beta": 4}}}},
+        FROM_WALK,
+    ),
+    "DeepLab learning rate": ({"deeplab": {"defaults": {"optimizer": {"lr": 0.02}}}}, FROM_DEEPLAB),
+    "prediction scales": (
+        {"deeplab": {"defaults": {"prediction": {"scales": [0.5]}}}},
+        PREDICTIONS,
+    ),
+    "map scales of ssenet": (
+        {"cam": {"variants": {"ssenet": {"inference": {"scales": [1.0]}}}}},
+        FROM_MAPS,
+    ),
+    "SER weight of ssenet": ({"cam": {"variants": {"ssenet": {"ser": {"weight": 2.0}}}}}, FROM_CAM),
+    "an unused variant": ({"cam": {"variants": {"other": {"epochs": 3}}}}, {}),
+    "workers and threads": (
+        {
+            "compute": {
+                "training_threads": 2,
+                "workers": 1,
+                "train_mem_mb": 3000,
+                "shard_mem_mb": 1500,
+            },
+            "cam": {"defaults": {"save_every": 7}},
+            "affinity": {"defaults": {"save_every": 7}},
+            "deeplab": {"defaults": {"save_every": 7}},
+        },
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "stale"), CONFIG_CHANGES.values(), ids=CONFIG_CHANGES.keys())
+def test_a_change_of_config_reruns(
+    finished: Tree, change: dict[str, Any], stale: dict[str, int]
+) -> None:
+    assert finished.stale(change) == stale
+
+
+def test_other_core_counts_rerun_nothing(finished: Tree) -> None:
+    assert finished.stale({}, "--cores", "1") == {}
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_added_image_reruns_its_split_only(finished: Tree, split: str) -> None:
+    listed = finished.path / "photos" / "ImageSets" / "Segmentation" / f"{split}.txt"
+    new = unlisted(finished.path / "photos")[split]
+    own = [shard_of(new, SHARDS)]
+    checks = {**shards("check_images", split, own), f"manifest_{split}": 1, "evaluate_trivial": 1}
+    val = {**shards("predict", "val", own), "evaluate_predictions": 1, "report": 1}
+    twice = {"train_cam": 2, "evaluate_cam": 2, **shards("infer_cam", "train", count=2)}
+    train = {"manifest_pseudo_eval": 1, **FROM_CAM, **twice}
+    with put_back(listed):
+        listed.write_text(f"{listed.read_text()}{new}\n")
+        assert finished.stale() == {**checks, **(train if split == "train" else val)}
+
+
+def test_a_changed_image_reruns_its_shard(finished: Tree) -> None:
+    name = (finished.path / "photos/ImageSets/Segmentation/val.txt").read_text().split()[0]
+    image = finished.path / "photos" / "JPEGImages" / f"{name}.jpg"
+    own = [shard_of(name, SHARDS)]
+    with put_back(image):
+        image.write_bytes(image.read_bytes() + b" ")
+        assert finished.stale() == {
+            **shards("check_images", "val", own),
+            "manifest_val": 1,
+            "evaluate_trivial": 1,
+            **shards("predict", "val", own),
+            "evaluate_predictions": 1,
+            "report": 1,
+        }
+
+
+def test_a_change_is_not_masked_by_an_added_image(finished: Tree) -> None:
+    listed = finished.path / "photos" / "ImageSets" / "Segmentation" / "val.txt"
+    new = unlisted(finished.path / "photos")["val"]
+    scales = {"deeplab": {"defaults": {"prediction": {"scales": [0.5]}}}}
+    with put_back(listed):
+        listed.write_text(f"{listed.read_text()}{new}\n")
+        stale = finished.stale(scales)
+    assert {*shards("predict", "val"), "predict_gallery"} <= stale.keys()
+
+
+@pytest.mark.parametrize(
+    ("folder", "suffix", "rule", "after"),
+    [
+        ("cam/ssenet/maps/train", "h5", "infer_cam", {"evaluate_cam": 1, **FROM_REFINE}),
+        (
+            "cam/ssenet/affinity_labels/train",
+            "h5",
+            "refine_cam",
+            {"evaluate_crf": 1, **FROM_AFFINITY},
+        ),
+        (
+            "affinity/ssenet/default/pseudo_labels/train",
+            "png",
+            "random_walk",
+            {"evaluate_pseudo_labels": 1, **FROM_DEEPLAB},
+        ),
+        (
+            "deeplab/ssenet/default/default/predictions/val",
+            "png",
+            "predict",
+            {"evaluate_predictions": 1, "report": 1},
+        ),
+    ],
+)
+def test_a_deleted_file_reruns_its_shard_and_what_follows(
+    finished: Tree, folder: str, suffix: str, rule: str, after: dict[str, int]
+) -> None:
+    files = sorted((finished.results / folder).glob(f"*.{suffix}"))
+    own = [shard_of(files[0].stem, SHARDS)]
+    split = Path(folder).name
+    aside = files[0].with_suffix(".aside")
+    files[0].rename(aside)
+    try:
+        stale = finished.stale()
+    finally:
+        aside.rename(files[0])
+    if rule == "infer_cam":  # the other shards' maps, and so their refined maps, stay as they are
+        other = [number for number in BOTH if number not in own]
+        after = {
+            key: n for key, n in after.items() if key not in shards("refine_cam", "train", other)
+        }
+    assert stale == {**shards(rule, split, own), **after}
+
+
+def test_code_reruns_what_it_computes(finished: Tree) -> None:
+    crf = finished.path / "ssenet_core" / "crf.py"
+    with put_back(crf):
+        crf.write_text(f"# A remark.\n{crf.read_text()}")
+        assert finished.stale() == {}
+        crf.write_text(f"{crf.read_text()}\nA_CONSTANT = 1\n")
+        assert finished.stale() == FROM_REFINE
+
+
+def test_a_deleted_file_is_made_again(finished: Tree) -> None:
+    prediction = next(finished.results.glob("deeplab/*/*/*/predictions/val/*.png"))
+    before = prediction.read_bytes()
+    prediction.unlink()
+    run = finished.snakemake()
+    assert run.returncode == 0, run.stdout
+    assert prediction.read_bytes() == before
+    assert finished.stale() == {}
+
+
+def unlisted(photos: Path) -> dict[str, str]:
+    """The image of each split that is on disk and in no list."""
+    listed = {
+        split: (photos / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().split()
+        for split in ("train", "val")
+    }
+    names = sorted(path.stem for path in (photos / "JPEGImages").glob("*.jpg"))
+    left = [name for name in names if name not in {*listed["train"], *listed["val"]}]
+    return dict(zip(("train", "val"), left, strict=True))

@@ -1,0 +1,13 @@
+"""Check a shard's images and write its manifest (rules check_images_*)."""
+
+from ssenet_core.data.manifest_parts import check_images
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        check_images(
+            dataset=snakemake.params.dataset,
+            split=snakemake.params.settings["split"],
+            ids=snakemake.params.ids,
+            output=snakemake.output.manifest,
+        )

@@ -1,0 +1,15 @@
+"""Score class activation maps (rule evaluate_cam)."""
+
+from ssenet_core.evaluation.stages import evaluate_cam
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        evaluate_cam(
+            manifest=snakemake.input.manifest,
+            maps_dir=snakemake.params.maps_dir,
+            output=snakemake.output.scores,
+            name=snakemake.wildcards.cam,
+            alpha=snakemake.params.alpha,
+            alphas=snakemake.params.alphas,
+        )

@@ -1,0 +1,14 @@
+"""Score a network's predictions (rule evaluate_predictions)."""
+
+from ssenet_core.evaluation.stages import evaluate_labels
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        evaluate_labels(
+            manifest=snakemake.input.manifest,
+            labels_dir=snakemake.params.labels_dir,
+            output=snakemake.output.scores,
+            stage="deeplab",
+            name="{cam}/{affinity}/{deeplab}".format(**snakemake.wildcards),
+        )

@@ -1,0 +1,11 @@
+"""Draw the embedded dataset (rule make_shapes)."""
+
+from ssenet_core.data.shapes import make_shapes
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        make_shapes(
+            root=snakemake.params.root,
+            settings=snakemake.params.settings,
+        )

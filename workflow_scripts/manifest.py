@@ -1,0 +1,13 @@
+"""Join the manifests of a split's shards (rules manifest_*)."""
+
+from ssenet_core.data.manifest_parts import join_manifests
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        join_manifests(
+            dataset=snakemake.params.dataset,
+            split=snakemake.params.settings["split"],
+            parts=snakemake.input.parts,
+            output=snakemake.output.manifest,
+        )

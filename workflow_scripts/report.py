@@ -1,0 +1,27 @@
+"""Write the report of a run (rule report)."""
+
+from pathlib import Path
+
+from ssenet_core.job import job
+from ssenet_core.report.build import build_report
+
+if __name__ == "__main__":
+    times = Path(snakemake.params.benchmarks)
+    with job(snakemake.log[0], snakemake.threads):
+        build_report(
+            evaluations=snakemake.input.evaluations,
+            trivial=snakemake.input.trivial,
+            metrics=snakemake.params.metrics,
+            benchmarks={
+                str(path.relative_to(times).with_suffix("")): path
+                for path in sorted(times.rglob("*.tsv"))
+            },
+            manifests=snakemake.params.manifests,
+            gallery=snakemake.params.gallery,
+            output_json=snakemake.output.json,
+            output_markdown=snakemake.output.markdown,
+            output_html=snakemake.output.html,
+            output_gallery=snakemake.output.gallery,
+            title=snakemake.params.title,
+            settings=snakemake.params.settings,
+        )

@@ -22,6 +22,21 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+demo: setup ## run everything on the embedded dataset and print the scores
+	$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/ssenet results $(RESULTS)/shapes/report/results.json
+	@echo "Report: $(RESULTS)/shapes/report/index.html"
+
+test: lint ## all checks and all tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: setup ## style, types, the workflow's own lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
 lock: ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --constraint envs/pins.txt pyproject.toml envs/build.txt --output-file requirements.lock

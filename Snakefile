@@ -30,7 +30,10 @@ localrules:
 rule all:
     default_target: True
     input:
-        run_files(),
+        list(RUN_FILES),
         rules.report.output,
     message:
         "Everything is made"
+
+
+workflow.get_rule("all").dependencies.update(RUN_FILES)

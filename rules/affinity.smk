@@ -4,7 +4,7 @@
 rule train_affinity:
     input:
         manifest=f"{D}/manifest/train.json",
-        labels=records(f"{CAM}/affinity_labels", "train"),
+        labels=records("refine_cam", "train"),
         weights=first_weights("affinity"),
     output:
         checkpoint=f"{AFFINITY}/model.pt",
@@ -37,11 +37,11 @@ for shard, ids in SHARDS["train"].items():
 
     rule:
         name:
-            f"random_walk_train_{shard:03d}"
+            shard_rule("random_walk", "train", shard)
         input:
             manifest=shard_manifest("train", shard),
-            maps=f"{CAM}/maps/train.shards/{shard}.json",
-            checkpoint=f"{AFFINITY}/model.pt",
+            maps=shard_record("infer_cam", "train", shard),
+            checkpoint=rules.train_affinity.output.checkpoint,
         output:
             record=f"{AFFINITY}/pseudo_labels/train.shards/{shard}.json",
             files=per_image(f"{AFFINITY}/pseudo_labels/train", ids, ".png"),

@@ -30,15 +30,15 @@ rule train_cam:
         "../workflow_scripts/train_cam.py"
 
 
-for split, shards in SHARDS.items():
-    for shard, ids in shards.items():
+for split in ("train", "val"):
+    for shard, ids in SHARDS.get(split, {}).items():
 
         rule:
             name:
-                f"infer_cam_{split}_{shard:03d}"
+                shard_rule("infer_cam", split, shard)
             input:
                 manifest=shard_manifest(split, shard),
-                checkpoint=f"{CAM}/model.pt",
+                checkpoint=rules.train_cam.output.checkpoint,
             output:
                 record=f"{CAM}/maps/{split}.shards/{shard}.json",
                 files=per_image(f"{CAM}/maps/{split}", ids, ".h5"),
@@ -66,10 +66,10 @@ for shard, ids in SHARDS["train"].items():
 
     rule:
         name:
-            f"refine_cam_train_{shard:03d}"
+            shard_rule("refine_cam", "train", shard)
         input:
             manifest=shard_manifest("train", shard),
-            maps=f"{CAM}/maps/train.shards/{shard}.json",
+            maps=shard_record("infer_cam", "train", shard),
         output:
             record=f"{CAM}/affinity_labels/train.shards/{shard}.json",
             files=per_image(f"{CAM}/affinity_labels/train", ids, ".h5"),

@@ -43,9 +43,6 @@ COMPUTE = config["compute"]
 
 wildcard_constraints:
     split="train|pseudo_eval|val|test",
-    cam="[^/]+",
-    affinity="[^/]+",
-    deeplab="[^/]+",
 
 
 def dataset_section():
@@ -79,15 +76,23 @@ def per_image(folder, ids, suffix):
     return [f"{folder}/{image}{suffix}" for image in ids]
 
 
-def records(folder, split):
-    """The records of all shards of a folder of per-image files: what a stage as a whole made."""
+def shard_rule(stage, split, shard):
+    """The name of a stage's rule for one shard."""
+    return f"{stage}_{split}_{shard:03d}"
+
+
+def shard_record(stage, split, shard):
+    """What a stage leaves when a shard is done, which the next stage waits for.
+
+    As an output of a known rule, it need not be searched for among all files' rules.
+    """
+    return getattr(rules, shard_rule(stage, split, shard)).output.record
+
+
+def records(stage, split):
+    """The records of all shards of a split: what a stage as a whole has made."""
     split = files_of(split)
-    return [f"{folder}/{split}.shards/{shard}.json" for shard in SHARDS[split]]
-
-
-def split_records(folder):
-    """An input function: the records of the split that the wildcard names."""
-    return lambda wildcards: [path.format(**wildcards) for path in records(folder, wildcards.split)]
+    return [shard_record(stage, split, shard) for shard in SHARDS[split]]
 
 
 def shard_manifest(split, shard):
@@ -180,7 +185,10 @@ def first_weights(section):
         source = resolved(section, wildcards[section])["backbone"]["weights"]
         if source is None:
             return []
-        return f"{CAM}/model.pt".format(**wildcards) if source == "cam" else source
+        if source == "cam":
+            return f"{CAM}/model.pt".format(**wildcards)
+        start = configuration.starting_variant(source, wildcards.cam)
+        return f"{CAM}/model.pt".format(cam=start) if start else source
 
     return weights
 

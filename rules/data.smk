@@ -36,7 +36,7 @@ for split, shards in SHARDS.items():
 
         rule:
             name:
-                f"check_images_{split}_{shard:03d}"
+                shard_rule("check_images", split, shard)
             input:
                 generated_files(ids),
             output:

@@ -4,7 +4,7 @@
 rule train_deeplab:
     input:
         manifest=f"{D}/manifest/train.json",
-        labels=records(f"{AFFINITY}/pseudo_labels", "train"),
+        labels=records("random_walk", "train"),
         weights=first_weights("deeplab"),
     output:
         checkpoint=f"{DEEPLAB}/model.pt",
@@ -32,15 +32,15 @@ rule train_deeplab:
         "../workflow_scripts/train_deeplab.py"
 
 
-for split, shards in SHARDS.items():
-    for shard, ids in shards.items():
+for split in ("val", "test"):
+    for shard, ids in SHARDS.get(split, {}).items():
 
         rule:
             name:
-                f"predict_{split}_{shard:03d}"
+                shard_rule("predict", split, shard)
             input:
                 manifest=shard_manifest(split, shard),
-                checkpoint=f"{DEEPLAB}/model.pt",
+                checkpoint=rules.train_deeplab.output.checkpoint,
             output:
                 record=f"{DEEPLAB}/predictions/{split}.shards/{shard}.json",
                 files=per_image(f"{DEEPLAB}/predictions/{split}", ids, ".png"),
@@ -68,7 +68,7 @@ for split, shards in SHARDS.items():
 rule predict_gallery:
     input:
         manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
-        checkpoint=f"{DEEPLAB}/model.pt",
+        checkpoint=rules.train_deeplab.output.checkpoint,
     output:
         record=f"{DEEPLAB}/predictions/gallery.shards/0.json",
         files=per_image(f"{DEEPLAB}/predictions/gallery", gallery_ids(GALLERY_SPLIT), ".png"),

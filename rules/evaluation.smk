@@ -1,36 +1,39 @@
 """Scores of every stage that yields labels, on the splits that have masks."""
 
+for split in SCORED:
 
-rule evaluate_cam:
-    input:
-        manifest=f"{D}/manifest/{{split}}.json",
-        maps=split_records(f"{CAM}/maps"),
-    output:
-        scores=f"{CAM}/evaluation/{{split}}.json",
-    log:
-        f"{LOGS}/evaluate_cam/{{cam}}/{{split}}.log",
-    benchmark:
-        f"{TIMES}/evaluate_cam/{{cam}}/{{split}}.tsv"
-    conda:
-        "../envs/ssenet.yaml"
-    resources:
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=60,
-    params:
-        maps_dir=folder_of("maps"),
-        alpha=config["evaluation"]["alpha"],
-        alphas=config["evaluation"]["alphas"],
-        code=code("ssenet_core.evaluation.stages"),
-    message:
-        "Scoring the maps of {wildcards.cam} on {wildcards.split}"
-    script:
-        "../workflow_scripts/evaluate_cam.py"
+    rule:
+        name:
+            f"evaluate_cam_{split}"
+        input:
+            manifest=f"{D}/manifest/{split}.json",
+            maps=records("infer_cam", split),
+        output:
+            scores=f"{CAM}/evaluation/{split}.json",
+        log:
+            f"{LOGS}/evaluate_cam/{{cam}}/{split}.log",
+        benchmark:
+            f"{TIMES}/evaluate_cam/{{cam}}/{split}.tsv"
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=COMPUTE["shard_mem_mb"],
+            runtime=60,
+        params:
+            maps_dir=folder_of("maps"),
+            alpha=config["evaluation"]["alpha"],
+            alphas=config["evaluation"]["alphas"],
+            code=code("ssenet_core.evaluation.stages"),
+        message:
+            f"Scoring the maps of {{wildcards.cam}} on {split}"
+        script:
+            "../workflow_scripts/evaluate_cam.py"
 
 
 rule evaluate_crf:
     input:
         manifest=f"{D}/manifest/pseudo_eval.json",
-        refined=records(f"{CAM}/affinity_labels", "pseudo_eval"),
+        refined=records("refine_cam", "pseudo_eval"),
     output:
         scores=f"{CAM}/evaluation/pseudo_eval_crf.json",
     log:
@@ -54,7 +57,7 @@ rule evaluate_crf:
 rule evaluate_pseudo_labels:
     input:
         manifest=f"{D}/manifest/pseudo_eval.json",
-        labels=records(f"{AFFINITY}/pseudo_labels", "pseudo_eval"),
+        labels=records("random_walk", "pseudo_eval"),
     output:
         scores=f"{AFFINITY}/evaluation/pseudo_eval.json",
     log:
@@ -75,28 +78,30 @@ rule evaluate_pseudo_labels:
         "../workflow_scripts/evaluate_pseudo_labels.py"
 
 
-rule evaluate_predictions:
-    input:
-        manifest=f"{D}/manifest/{{split}}.json",
-        predictions=split_records(f"{DEEPLAB}/predictions"),
-    output:
-        scores=f"{DEEPLAB}/evaluation/{{split}}.json",
-    log:
-        f"{LOGS}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/{{split}}.log",
-    benchmark:
-        f"{TIMES}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/{{split}}.tsv"
-    conda:
-        "../envs/ssenet.yaml"
-    resources:
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=60,
-    params:
-        labels_dir=folder_of("predictions"),
-        code=code("ssenet_core.evaluation.stages"),
-    message:
-        "Scoring {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} on {wildcards.split}"
-    script:
-        "../workflow_scripts/evaluate_predictions.py"
+if "val" in SCORED:
+
+    rule evaluate_predictions:
+        input:
+            manifest=f"{D}/manifest/val.json",
+            predictions=records("predict", "val"),
+        output:
+            scores=f"{DEEPLAB}/evaluation/val.json",
+        log:
+            f"{LOGS}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/val.log",
+        benchmark:
+            f"{TIMES}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/val.tsv"
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=COMPUTE["shard_mem_mb"],
+            runtime=60,
+        params:
+            labels_dir=folder_of("predictions"),
+            code=code("ssenet_core.evaluation.stages"),
+        message:
+            "Scoring {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} on val"
+        script:
+            "../workflow_scripts/evaluate_predictions.py"
 
 
 rule evaluate_trivial:

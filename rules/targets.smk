@@ -25,21 +25,31 @@ def of_cams(pattern, names):
 
 
 def run_files():
-    """Every per-image file of the run: Snakemake looks at those alone that are asked for."""
-    folders = [
-        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/maps/train", ALL_CAMS)),
+    """Every per-image file of the run, with the name of its rule.
+
+    All are asked for, as Snakemake looks at those files alone; the names spare it the search.
+    """
+    stages = [
+        *(("infer_cam", "train", folder, ".h5") for folder in of_cams(f"{CAM}/maps", ALL_CAMS)),
         *(
-            (folder, "train", ".h5")
-            for folder in of_cams(f"{CAM}/affinity_labels/train", CHAIN_CAMS)
+            ("refine_cam", "train", folder, ".h5")
+            for folder in of_cams(f"{CAM}/affinity_labels", CHAIN_CAMS)
         ),
-        *((folder, "train", ".png") for folder in of_chains(f"{AFFINITY}/pseudo_labels/train")),
+        *(
+            ("random_walk", "train", folder, ".png")
+            for folder in of_chains(f"{AFFINITY}/pseudo_labels")
+        ),
+        *(("predict", "val", folder, ".png") for folder in of_chains(f"{DEEPLAB}/predictions")),
     ]
-    if "val" in SPLITS:
-        predictions = of_chains(f"{DEEPLAB}/predictions/val")
-        folders += [(folder, "val", ".png") for folder in predictions]
-    return [
-        path for folder, split, suffix in folders for path in per_image(folder, IDS[split], suffix)
-    ]
+    return {
+        path: shard_rule(stage, split, shard)
+        for stage, split, folder, suffix in stages
+        for shard, ids in SHARDS.get(split, {}).items()
+        for path in per_image(f"{folder}/{split}", ids, suffix)
+    }
+
+
+RUN_FILES = run_files()
 
 
 def run_evaluations():

@@ -168,11 +168,46 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
             for key in ("resize", "scale"):
                 if key in settings and settings[key][0] > settings[key][1]:
                     yield f"{where}: {key} {settings[key]}: the first must not be above the second"
-            if section == "cam" and settings["backbone"]["weights"] == "cam":
-                yield f"{where}: backbone.weights: found 'cam', allowed: null or a file"
+            yield from (f"{where}: {fault}" for fault in _weights_faults(config, section, settings))
             background = settings.get("random_walk", {}).get("background")
             if background and (background["alpha"] is None) == (background["power"] is None):
                 yield f"{where}: random_walk.background: one of alpha and power must be null"
+
+
+def _weights_faults(
+    config: Mapping[str, Any], section: str, settings: Mapping[str, Any]
+) -> Iterator[str]:
+    """First weights that cannot be had."""
+    source = settings["backbone"]["weights"]
+    if section == "cam" and source == "cam":
+        yield "backbone.weights: found 'cam', allowed: null, cam:VARIANT or a file"
+    seen: list[str] = []
+    while (start := starting_variant(source, "")) is not None:
+        if start in seen:
+            yield f"backbone.weights: the variants {', '.join(seen)} start from each other"
+            return
+        seen.append(start)
+        try:
+            source = resolve(config, "cam", start)["backbone"]["weights"]
+        except SSENetError as error:
+            yield f"backbone.weights: {error}"
+            return
+
+
+def starting_variant(weights: str | None, name: str) -> str | None:
+    """The CAM variant whose network `weights` ("cam:VARIANT") names, with the seed of `name`.
+
+    Args:
+        weights: a variant's `backbone.weights`.
+        name: the variant that starts from them, "ssenet" or "ssenet@1".
+
+    Returns:
+        "VARIANT" or "VARIANT@1"; None when the weights are no CAM variant's.
+    """
+    if not weights or not weights.startswith("cam:"):
+        return None
+    _, at, seed = name.partition("@")
+    return weights.removeprefix("cam:") + at + seed
 
 
 def _dangling_names(config: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The one exception for what a user can cause and mend: it names the file, what was expected and found."""
+"""The one exception for what a user can mend: names the file, the expected, the found."""
 
 
 class SSENetError(Exception):

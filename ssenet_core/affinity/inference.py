@@ -1,4 +1,4 @@
-"""Random walk of the class activation maps along AffinityNet's affinities; pseudo labels as PNGs."""
+"""Random walk of class activation maps along AffinityNet's affinities, to pseudo label PNGs."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,8 @@ def random_walk(
         checkpoint: an AffinityNet's.
         files: the labels to write, `{image id}.png` each.
         record: JSON that names the shard's images, written last.
-        settings: `random_walk` of the variant: beta, steps_log2, radius, background, crf, precision.
+        settings: `random_walk` of the variant: beta, steps_log2, radius, background, crf,
+            precision.
     """
     device = pick_device()
     network, _ = load_checkpoint(checkpoint, "affinity", device)

@@ -66,7 +66,7 @@ class CropBox(NamedTuple):
 
 
 def random_crop(pixels: Tensor, size: int, rng: np.random.Generator) -> CropBox:
-    """A random square inside an image (channels, H, W); along an edge shorter than it, a random place around it."""
+    """A random square of an image (channels, H, W); where an edge is shorter, it reaches beyond."""
     top, left = (
         int(rng.integers(min(0, edge - size), max(0, edge - size) + 1)) for edge in pixels.shape[1:]
     )

@@ -1,4 +1,4 @@
-"""Multi-scale, flipped prediction of label maps, refined by a dense CRF; one indexed PNG an image."""
+"""Multi-scale, flipped prediction with a dense CRF; one indexed PNG of labels an image."""
 
 import logging
 from collections.abc import Mapping, Sequence

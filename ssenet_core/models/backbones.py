@@ -68,7 +68,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise SSENetError(f"{path}: not a whole .safetensors file ({error})") from error
     content = load_tensors(path)
-    return content["state"] if "state" in content else content
+    return content.get("state", content)
 
 
 def load_tensors(path: str | Path) -> dict[str, Any]:

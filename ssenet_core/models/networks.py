@@ -31,12 +31,12 @@ class CamNetwork(nn.Module):
 
 
 class AffinityNetwork(nn.Module):
-    """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn and Kwak 2018)."""
+    """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn, Kwak 2018)."""
 
     def __init__(self, backbone: ResNet38) -> None:
         super().__init__()
         self.backbone = backbone
-        # 64, 128 and 256 of the published width's 512, 1024 and 4096; narrower nets keep the shares.
+        # 64, 128, 256 of the published 512, 1024, 4096; a narrow net's shares are alike.
         sizes = [
             max(8, tap // share)
             for tap, share in zip(backbone.tap_channels, (8, 8, 16), strict=True)

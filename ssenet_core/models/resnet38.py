@@ -1,6 +1,7 @@
 """ResNet-38 (model A1 of Wu, Shen and van den Hengel), dilated to an output stride of 8.
 
-In: normalised images (batch, 3, H, W). Out: features (batch, 4096 x width, ceil(H / 8), ceil(W / 8)).
+In: normalised images (batch, 3, H, W). Out: features (batch, 4096 x width, H / 8, W / 8),
+rounded up.
 Cell i of an output row looks at pixel 8 i: each stride-2 convolution keeps its first centre.
 """
 
@@ -119,7 +120,7 @@ class ResNet38(nn.Module):
         return self.taps(x)[-1]
 
     def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pre-activated features after stages 4, 5 and 7: what AffinityNet reads, all at stride 8."""
+        """Pre-activated features after stages 4, 5 and 7, all at stride 8, for AffinityNet."""
         x = self.b4(self.b3(self.b2(self.conv1a(x))))
         first: ResidualBlock = self.b5[0]  # type: ignore[assignment]
         conv4 = first.activate(x)

@@ -1,0 +1,93 @@
+"""Multi-scale maps lie where the photograph shows the thing, for every scale and flip."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from synthetic_run import make_split
+from torch import Tensor, nn
+
+from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
+from ssenet_core.data.manifest import load_manifest
+from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.storage import read_json, read_maps, sha256_file
+
+
+class Sampler(nn.Module):
+    """A network whose class maps are the red channel at the pixels that its cells look at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images[:, :1, ::8, ::8] + 3 + self.anchor  # positive, so that ReLU keeps it
+
+
+def ramp(axis: int) -> Image.Image:
+    """A photograph that brightens evenly to the right (axis 1) or downwards (axis 0)."""
+    values = np.linspace(40, 200, 96 if axis else 80)
+    grid = np.broadcast_to(values if axis else values[:, None], (80, 96))
+    return Image.fromarray(np.stack([grid] * 3, axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("scales", [[1.0], [0.5], [2.0], [1.0, 0.5, 1.5, 2.0]])
+def test_maps_lie_on_the_photograph(axis: int, flip: bool, scales: list[float]) -> None:
+    image = ramp(axis)
+    maps = multi_scale_maps(Sampler(), image, scales, flip, "cells")[0].detach()
+    views = len(scales) * (2 if flip else 1)
+    shown = (torch.from_numpy(np.array(image)[..., 0] / 255.0).float() - 0.485) / 0.229 + 3
+    inner = (slice(16, 60), slice(16, 76))  # past the last cell a map keeps its last value
+    torch.testing.assert_close(maps[inner] / views, shown[inner], atol=0.03, rtol=0)
+
+
+def test_normalised_maps_peak_at_one() -> None:
+    scores = torch.rand(3, 5, 6) * 7
+    maps = normalised_maps(scores, [3, 1])
+    np.testing.assert_allclose(maps.max(axis=(1, 2)), 1, atol=1e-4)
+    np.testing.assert_allclose(maps[0], scores[2] / (scores[2].max() + 1e-5), rtol=1e-6)
+
+
+def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
+    manifest = make_split(tmp_path, "train").manifest
+    images = load_manifest(manifest)
+    settings = {
+        "backbone": {
+            "name": "resnet38",
+            "width": 1 / 32,
+            "dilations": [1, 1, 1],
+            "dropout": [0.0, 0.0],
+            "weights": None,
+            "freeze_batch_norm": False,
+            "frozen_stages": [],
+        },
+        "dropout": 0.0,
+        "alignment": "cells",
+    }
+    checkpoint = tmp_path / "model.pt"
+    network = build_network("cam", settings, images.classes)
+    save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=images.classes)
+    files = [tmp_path / "maps" / f"{image.id}.h5" for image in images.images]
+    infer_cam(
+        manifest=manifest,
+        checkpoint=checkpoint,
+        files=files,
+        record=tmp_path / "record.json",
+        shard=7,
+        settings={"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
+    )
+    assert read_json(tmp_path / "record.json") == {
+        "shard": 7,
+        "images": [image.id for image in images.images],
+    }
+    for image, file in zip(images.images, files, strict=True):
+        maps = read_maps(file)
+        assert maps.image_id == image.id
+        assert maps.maps.shape == (len(image.tags), image.height, image.width)
+        assert tuple(maps.classes) == image.tags
+        assert maps.attributes["checkpoint_sha256"] == sha256_file(checkpoint)
+        assert maps.attributes["classes_from"] == "tags"

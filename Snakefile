@@ -30,10 +30,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        list(RUN_FILES),
+        run_files(),
         rules.report.output,
     message:
         "Everything is made"
-
-
-workflow.get_rule("all").dependencies.update(RUN_FILES)

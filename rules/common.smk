@@ -28,7 +28,9 @@ def clean(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-clean(configuration.validate, config, Path(workflow.basedir) / "config.schema.yaml")
+SCHEMA = Path(workflow.basedir) / "config.schema.yaml"
+configuration.read_text_values(config, SCHEMA)
+clean(configuration.validate, config, SCHEMA)
 
 D = f"results/{config['dataset']['name']}"
 LOGS = f"logs/{config['dataset']['name']}"
@@ -56,9 +58,18 @@ def dataset_section():
 
 
 DATASET = dataset_section()
-SCORED = [split for split in ("pseudo_eval", "val") if masks_are_truth(DATASET, split)]
-SPLITS = [split for split, name in DATASET["lists"].items() if name is not None]
-IDS = {split: clean(split_ids, DATASET, split) for split in SPLITS}
+IDS = {
+    split: ids
+    for split in ("train", "pseudo_eval", "val", "test")
+    if (ids := clean(split_ids, DATASET, split))
+}
+SPLITS = list(IDS)
+for split, name in DATASET["lists"].items():
+    if split not in SPLITS and (name is not None or split == "train"):
+        raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
+SCORED = [
+    split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
+]
 SHARDS = {  # ids by shard; the images of pseudo_eval are among train's
     split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE["shards"])) if ids}
     for split in SPLITS

@@ -24,32 +24,32 @@ def of_cams(pattern, names):
     return list(dict.fromkeys(pattern.format(cam=name) for name in names))
 
 
+def names_in(folder):
+    """Names of the files in a folder, if it exists."""
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+
+
 def run_files():
-    """Every per-image file of the run, with the name of its rule.
+    """What the run makes image by image: every shard's record, and files that got lost since.
 
-    All are asked for, as Snakemake looks at those files alone; the names spare it the search.
+    Snakemake looks at those files alone that are asked for. Asking for all of them costs it minutes
+    and half a gigabyte at ten thousand images; a missing one a shard has the shard made again.
     """
-    stages = [
-        *(("infer_cam", "train", folder, ".h5") for folder in of_cams(f"{CAM}/maps", ALL_CAMS)),
-        *(
-            ("refine_cam", "train", folder, ".h5")
-            for folder in of_cams(f"{CAM}/affinity_labels", CHAIN_CAMS)
-        ),
-        *(
-            ("random_walk", "train", folder, ".png")
-            for folder in of_chains(f"{AFFINITY}/pseudo_labels")
-        ),
-        *(("predict", "val", folder, ".png") for folder in of_chains(f"{DEEPLAB}/predictions")),
+    folders = [
+        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/maps", ALL_CAMS)),
+        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/affinity_labels", CHAIN_CAMS)),
+        *((folder, "train", ".png") for folder in of_chains(f"{AFFINITY}/pseudo_labels")),
+        *((folder, "val", ".png") for folder in of_chains(f"{DEEPLAB}/predictions")),
     ]
-    return {
-        path: shard_rule(stage, split, shard)
-        for stage, split, folder, suffix in stages
-        for shard, ids in SHARDS.get(split, {}).items()
-        for path in per_image(f"{folder}/{split}", ids, suffix)
-    }
-
-
-RUN_FILES = run_files()
+    wanted = []
+    for folder, split, suffix in folders:
+        there, done = names_in(f"{folder}/{split}"), names_in(f"{folder}/{split}.shards")
+        for shard, ids in SHARDS.get(split, {}).items():
+            wanted.append(f"{folder}/{split}.shards/{shard}.json")
+            if f"{shard}.json" in done:
+                lost = [name for name in ids if f"{name}{suffix}" not in there]
+                wanted += per_image(f"{folder}/{split}", lost[:1], suffix)
+    return wanted
 
 
 def run_evaluations():

@@ -4,6 +4,7 @@ In: the merged configuration of a run. Out: plain dictionaries. `SSENetError` li
 the key's path and what is allowed there.
 """
 
+import contextlib
 import difflib
 import os
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,20 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
         faults = [*_contradictions(config), *_dangling_names(config)]
     if faults:
         raise SSENetError("the configuration has faults:\n" + "\n".join(f"  {x}" for x in faults))
+
+
+def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
+    """Read texts as YAML, in place, where the schema wants no text: `--config` hands over texts."""
+    schema = yaml.safe_load(Path(schema_path).read_text())
+    for error in list(jsonschema.Draft202012Validator(schema).iter_errors(config)):
+        if isinstance(error.instance, str) and error.absolute_path:
+            *parents, last = error.absolute_path
+            place: Any = config
+            for key in parents:
+                place = place[key]
+            with contextlib.suppress(yaml.YAMLError):
+                value = yaml.safe_load(error.instance)
+                place[last] = value if isinstance(value, int | float | None) else error.instance
 
 
 def resolve(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ssenet_core.config import resolve, starting_variant, validate
+from ssenet_core.config import read_text_values, resolve, starting_variant, validate
 from ssenet_core.errors import SSENetError
 
 ROOT = Path(__file__).parents[1]
@@ -92,3 +92,12 @@ def test_weights_of_another_variant_keep_the_seed(
     weights: str | None, name: str, start: str | None
 ) -> None:
     assert starting_variant(weights, name) == start
+
+
+def test_values_of_the_command_line_are_read_where_no_text_is_wanted() -> None:
+    config = overlaid(default(), {"run": {"seeds": ["0", "1"]}, "compute": {"gpus": "1"}})
+    read_text_values(config, SCHEMA)
+    validate(config, SCHEMA)
+    assert config["run"]["seeds"] == [0, 1]
+    assert config["compute"]["gpus"] == 1
+    assert config["cam"]["defaults"]["backbone"]["name"] == "resnet38"

@@ -29,12 +29,15 @@ FROM_DEEPLAB = {"train_deeplab": 1, **PREDICTIONS}
 FROM_WALK = {**shards("random_walk", "train"), "evaluate_pseudo_labels": 1, **FROM_DEEPLAB}
 FROM_AFFINITY = {"train_affinity": 1, **FROM_WALK}
 FROM_REFINE = {**shards("refine_cam", "train"), "evaluate_crf": 1, **FROM_AFFINITY}
-FROM_MAPS = {**shards("infer_cam", "train"), "evaluate_cam": 1, **FROM_REFINE}
+FROM_MAPS = {**shards("infer_cam", "train"), "evaluate_cam_pseudo_eval": 1, **FROM_REFINE}
 FROM_CAM = {"train_cam": 1, **FROM_MAPS}
 
 CONFIG_CHANGES = {
     "nothing": ({}, {}),
-    "evaluation alpha": ({"evaluation": {"alpha": 0.3}}, {"evaluate_cam": 2, "report": 1}),
+    "evaluation alpha": (
+        {"evaluation": {"alpha": 0.3}},
+        {"evaluate_cam_pseudo_eval": 2, "report": 1},
+    ),
     "CRF iterations": ({"refine": {"iterations": 3}}, FROM_REFINE),
     "random-walk beta": (
         {"affinity": {"defaults": {"random_walk": {"beta": 4}}}},
@@ -87,7 +90,7 @@ def test_an_added_image_reruns_its_split_only(finished: Tree, split: str) -> Non
     checks = {**shards("check_images", split, own), f"manifest_{split}": 1, "evaluate_trivial": 1}
     val = {**shards("predict", "val", own), "evaluate_predictions": 1, "report": 1}
     # Both variants, and the one that they start from.
-    twice = {"train_cam": 3, "evaluate_cam": 2, **shards("infer_cam", "train", count=2)}
+    twice = {"train_cam": 3, "evaluate_cam_pseudo_eval": 2, **shards("infer_cam", "train", count=2)}
     train = {"manifest_pseudo_eval": 1, **FROM_CAM, **twice}
     with put_back(listed):
         listed.write_text(f"{listed.read_text()}{new}\n")
@@ -123,7 +126,12 @@ def test_a_change_is_not_masked_by_an_added_image(finished: Tree) -> None:
 @pytest.mark.parametrize(
     ("folder", "suffix", "rule", "after"),
     [
-        ("cam/ssenet/maps/train", "h5", "infer_cam", {"evaluate_cam": 1, **FROM_REFINE}),
+        (
+            "cam/ssenet/maps/train",
+            "h5",
+            "infer_cam",
+            {"evaluate_cam_pseudo_eval": 1, **FROM_REFINE},
+        ),
         (
             "cam/ssenet/affinity_labels/train",
             "h5",

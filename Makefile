@@ -28,7 +28,7 @@ demo: setup ## run everything on the embedded dataset and print the scores
 	@echo "Report: $(RESULTS)/shapes/report/index.html"
 
 test: lint ## all checks and all tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: setup ## style, types, the workflow's own lint
 	$(BIN)/ruff check .

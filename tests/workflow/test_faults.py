@@ -64,6 +64,11 @@ def test_a_dataset_without_scored_splits_has_a_plan(fresh: Tree) -> None:
     assert not [rule for rule in stale if rule.startswith("evaluate")]
 
 
+def test_the_cluster_profile_plans_the_same_jobs(fresh: Tree) -> None:
+    profile = ("--workflow-profile", "profiles/slurm")
+    assert fresh.stale({}, *profile) == fresh.stale()
+
+
 def test_all_faults_of_a_dataset_are_told_before_a_training(tmp_path: Path) -> None:
     tree = copy_tree(tmp_path / "tree")
     photos = tree.path / "photos"

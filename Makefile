@@ -39,7 +39,7 @@ lint: setup ## style, types, the workflow's own lint
 
 lock: ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
-	    --no-emit-index-url --no-annotate --no-header --constraint envs/pins.txt pyproject.toml envs/build.txt --output-file requirements.lock
+	    --no-annotate --no-header --constraint envs/pins.txt pyproject.toml envs/build.txt --output-file requirements.lock
 
 clean: ## remove the environment (results stay)
 	rm -rf $(VENV)

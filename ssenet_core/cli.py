@@ -1,6 +1,7 @@
 """The command `ssenet`: what a person asks of finished results. The one module that prints."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for line in results_lines(options.results):
             print(line)
+        sys.stdout.flush()
     except SSENetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

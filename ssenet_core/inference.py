@@ -8,7 +8,6 @@ import torch
 
 from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.progress import progress
-from ssenet_core.storage import write_json
 
 
 def map_images(
@@ -28,11 +27,6 @@ def map_images(
     for image, path in progress(pairs, total=len(pairs), description=description):
         write(image, path)
     return [image.id for image in images]
-
-
-def write_record(path: str | Path, shard: int, images: Sequence[str]) -> None:
-    """Write a shard's record: which images it holds. It comes last, so it vouches for the files."""
-    write_json(path, {"shard": shard, "images": list(images)})
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

@@ -34,7 +34,7 @@ from ssenet_core.storage import (
     RefinedScores,
     load_image,
     read_maps,
-    write_json,
+    write_record,
     write_refined,
 )
 
@@ -88,7 +88,7 @@ def refine_cam(
         faults = [fault for fault in steps if fault is not None]
     if faults:
         raise SSENetError("\n".join(faults))
-    write_json(record, {"shard": shard, "images": [image.id for image in images]})
+    write_record(record, shard, [image.id for image in images])
     LOG.info("%s: dense CRF of %d images", record, len(images))
 
 

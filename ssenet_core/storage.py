@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -64,6 +64,11 @@ def read_json(path: str | Path) -> Any:
         raise SSENetError(f"{path}: no such file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SSENetError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def write_record(path: str | Path, shard: int, images: Sequence[str]) -> None:
+    """Write a shard's record: which images it holds. It comes last, so it vouches for the files."""
+    write_json(path, {"shard": shard, "images": list(images)})
 
 
 def sha256_file(path: str | Path) -> str:

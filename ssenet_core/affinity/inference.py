@@ -17,7 +17,7 @@ from ssenet_core.affinity.walk import propagate
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.inference import autocast, map_images
 from ssenet_core.models.checkpoints import load_checkpoint, pick_device
 from ssenet_core.models.geometry import STRIDE
 from ssenet_core.scores import (
@@ -27,7 +27,7 @@ from ssenet_core.scores import (
     power_background,
     with_background,
 )
-from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png
+from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png, write_record
 
 LOG = logging.getLogger("ssenet")
 

@@ -15,10 +15,10 @@ from torch.nn import functional
 from ssenet_core.cam.losses import EPSILON
 from ssenet_core.data.augment import resize_by, to_tensor
 from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.inference import autocast, map_images
 from ssenet_core.models.checkpoints import load_checkpoint, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
-from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps
+from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps, write_record
 
 LOG = logging.getLogger("ssenet")
 

@@ -14,9 +14,9 @@ from torch.nn import functional
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import resize_by, to_tensor
 from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images, write_record
+from ssenet_core.inference import autocast, map_images
 from ssenet_core.models.checkpoints import load_checkpoint, pick_device
-from ssenet_core.storage import load_image, write_label_png
+from ssenet_core.storage import load_image, write_label_png, write_record
 
 LOG = logging.getLogger("ssenet")
 

@@ -48,7 +48,7 @@ def train_affinity(
         labels_dir: refined scores, `{image id}.h5` each.
         checkpoint, metrics: written on success.
         settings: a variant's resolved `affinity` section without `random_walk`.
-        powers: of the generous foreground and the generous background; see `refine.powers`.
+        powers: of the strong and the weak background; see `refine.powers`.
         weights: file of backbone weights (or of a CAM network); None trains from random ones.
         code: fingerprint of the code, so that an interrupted run of older code is not resumed.
         workers: processes that load data.

@@ -1,10 +1,12 @@
 """How the creatures of the `shapes` dataset look: outlines as polygons, colours and textures.
 
-In: a random generator, a class and a size. Out: polygons in pixels and RGB fields in [0, 1]. All
-classes share bodies, legs, colours and textures; a class is told by its part alone.
+In: a random generator, a class and a size. Out: polygons in pixels and RGB fields in [0, 1]. Two
+classes share each body plan, as cats and dogs share fur and legs: a body says that it is one of the
+two, and the part alone says which.
 """
 
-from collections.abc import Sequence
+import colorsys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +19,7 @@ Field = NDArray[np.float32]  # (H, W) or (H, W, 3)
 BODY_POINTS = 72
 # The part's radius as a share of the creature's length: its area is then some 13 % of the creature.
 PART_RADIUS = 0.128
-PART_CENTRE = 0.5 - PART_RADIUS
+PART_CENTRE = (0.08, 0.3)  # along the body, whose front end is at 0.5
 # Colours of ground, strokes and bodies stay below this saturation; those of parts are above it.
 DULL = 0.45
 
@@ -102,29 +104,88 @@ PARTS = {
 }
 
 
-def make_creature(rng: np.random.Generator, part: Part, length: float) -> Creature:
+@dataclass(frozen=True)
+class BodyPlan:
+    """What two classes share.
+
+    Attributes:
+        long: half the body's length, as a share of the creature's.
+        wide: range of half the body's width, likewise.
+        limbs: polygons of what grows from a body of that half width, in the creature's lengths.
+        pattern: of the skin, from two waves (H, W) at right angles.
+        hues: range of the skin's hue, in turns.
+    """
+
+    long: float
+    wide: tuple[float, float]
+    limbs: Callable[[np.random.Generator, float], list[Points]]
+    pattern: Callable[[Field, Field], Field]
+    hues: tuple[float, float]
+
+
+def _legs(rng: np.random.Generator, wide: float) -> list[Points]:
+    """Two to four legs below the body."""
+    legs = []
+    count = int(rng.integers(2, 5))
+    for x in np.linspace(-0.3, 0.25, count) + rng.uniform(-0.03, 0.03, count):
+        reach, lean = wide + rng.uniform(0.08, 0.15), rng.uniform(-0.06, 0.06)
+        legs.append(
+            np.array(
+                [[x - 0.04, 0], [x + 0.04, 0], [x + 0.03 + lean, reach], [x - 0.03 + lean, reach]]
+            )
+        )
+    return legs
+
+
+def _fins(rng: np.random.Generator, wide: float) -> list[Points]:
+    """A tail fin, and one fin above and one below the body."""
+    spread = rng.uniform(0.1, 0.17)
+    fins = [np.array([[-0.5, -spread], [-0.28, 0.0], [-0.5, spread], [-0.44, 0.0]])]
+    for side in (-1, 1):
+        x, reach = rng.uniform(-0.15, 0.05), wide + rng.uniform(0.06, 0.12)
+        fins.append(np.array([[x - 0.09, 0.0], [x + 0.09, 0.0], [x - 0.08, side * reach]]))
+    return fins
+
+
+def _wings(rng: np.random.Generator, wide: float) -> list[Points]:
+    """Two wings, one to each side."""
+    x, sweep = rng.uniform(-0.12, 0.02), rng.uniform(-0.16, -0.02)
+    reach = wide + rng.uniform(0.1, 0.18)
+    return [
+        np.array(
+            [[x - 0.13, 0.0], [x + 0.13, 0.0], [x + sweep, side * reach], [x - 0.2, side * wide]]
+        )
+        for side in (-1, 1)
+    ]
+
+
+PLANS = (
+    BodyPlan(0.5, (0.23, 0.3), _legs, lambda along, across: along, (0.02, 0.18)),
+    BodyPlan(0.43, (0.15, 0.2), _fins, lambda along, across: along * across, (0.5, 0.68)),
+    BodyPlan(0.5, (0.18, 0.24), _wings, lambda along, across: 0 * along, (0.25, 0.42)),
+)
+
+
+def body_plan(kind: int) -> BodyPlan:
+    """The plan that class number `kind`, from 0, shares with its neighbour."""
+    return PLANS[kind // 2]
+
+
+def make_creature(rng: np.random.Generator, plan: BodyPlan, part: Part, length: float) -> Creature:
     """A creature of `length` pixels from end to end, turned and mirrored at random, centred at 0.
 
-    The body is an ellipse whose outline swells and shrinks smoothly; two to four legs stand below.
+    The body is an ellipse whose outline swells and shrinks smoothly.
     """
     angles = np.linspace(0, 2 * np.pi, BODY_POINTS, endpoint=False)
     swell = np.ones(BODY_POINTS)
     for frequency in (2, 3, 4, 5):
         swell += rng.uniform(0, 0.05) * np.cos(frequency * angles + rng.uniform(0, 2 * np.pi))
-    long, wide = 0.44, rng.uniform(0.23, 0.3)
-    body = swell[:, None] * np.stack([long * np.cos(angles), wide * np.sin(angles)], axis=1)
-    body[:, 0] += -0.5 - body[:, 0].min()
-    limbs = [body]
-    count = int(rng.integers(2, 5))
-    for x in np.linspace(-0.32, 0.12, count) + rng.uniform(-0.03, 0.03, count):
-        reach, lean = wide + rng.uniform(0.08, 0.15), rng.uniform(-0.06, 0.06)
-        limbs.append(
-            np.array(
-                [[x - 0.04, 0], [x + 0.04, 0], [x + 0.03 + lean, reach], [x - 0.03 + lean, reach]]
-            )
-        )
+    wide = rng.uniform(*plan.wide)
+    body = swell[:, None] * np.stack([plan.long * np.cos(angles), wide * np.sin(angles)], axis=1)
+    body[:, 0] += 0.5 - body[:, 0].max()
+    limbs = [body, *plan.limbs(rng, wide)]
     tilt = rng.uniform(-0.4, 0.4)
-    place = np.array([PART_CENTRE, rng.uniform(-0.05, 0.05)])
+    place = np.array([rng.uniform(*PART_CENTRE), rng.uniform(-0.05, 0.05)])
 
     def part_points(points: Points) -> Points:
         return PART_RADIUS * points @ _rotation(tilt) + place
@@ -168,25 +229,27 @@ def smooth_noise(rng: np.random.Generator, size: int, cells: int, channels: int)
     return np.stack(planes, axis=-1)
 
 
-def dull_colour(rng: np.random.Generator, value: float) -> Field:
+def dull_colour(
+    rng: np.random.Generator, value: float, hues: tuple[float, float] = (0, 1)
+) -> Field:
     """A colour of brightness `value`, less saturated than any part, as RGB (3,) in [0, 1]."""
-    colour = rng.uniform(0, 1, 3)
-    colour = (colour - colour.min()) / max(np.ptp(colour), 1e-6)  # fully saturated
-    saturation = rng.uniform(0.1, DULL)
-    return (value * (1 - saturation * (1 - colour))).astype(np.float32)
+    colour = colorsys.hsv_to_rgb(rng.uniform(*hues), rng.uniform(0.1, DULL), value)
+    return np.array(colour, np.float32)
 
 
-def body_texture(rng: np.random.Generator, size: int, value: float, length: float) -> Field:
-    """RGB of a body over the whole canvas: one dull colour, softly shaded, maybe patterned.
+def body_texture(
+    rng: np.random.Generator, plan: BodyPlan, size: int, value: float, length: float
+) -> Field:
+    """RGB of a body over the whole canvas: one dull colour, softly shaded, with the plan's pattern.
 
     Args:
         value: mean brightness.
         length: the creature's length in pixels; the pattern scales with it.
     """
-    texture = dull_colour(rng, value) * (1 + 0.12 * smooth_noise(rng, size, 3, 1))
+    texture = dull_colour(rng, value, plan.hues) * (1 + 0.12 * smooth_noise(rng, size, 3, 1))
     y, x = np.mgrid[:size, :size].astype(np.float32)
     angle, period = rng.uniform(0, np.pi), length / rng.uniform(5, 9)
     along = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period)
     across = np.sin(2 * np.pi * (y * np.cos(angle) - x * np.sin(angle)) / period)
-    pattern = [0 * along, along, along * across][int(rng.integers(3))]
-    return (texture * (1 + 0.08 * pattern[..., None])).astype(np.float32)
+    pattern = plan.pattern(along, across)
+    return (texture * (1 + 0.15 * pattern[..., None])).astype(np.float32)

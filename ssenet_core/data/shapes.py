@@ -18,6 +18,7 @@ from ssenet_core.data.creatures import (
     PARTS,
     Creature,
     Field,
+    body_plan,
     body_texture,
     dull_colour,
     make_creature,
@@ -80,7 +81,8 @@ def draw_shapes(
     kinds = [int(kind) for kind in rng.permutation(classes)]
     for kind, (creature, length) in zip(kinds, _place_creatures(rng, kinds, side), strict=False):
         value = rng.uniform(0.22, 0.42) if bright_ground else rng.uniform(0.6, 0.85)
-        _paint(canvas, labels, creature, kind, body_texture(rng, side, value, length))
+        body = body_texture(rng, body_plan(kind), side, value, length)
+        _paint(canvas, labels, creature, kind, body)
     blocks = canvas.reshape(size, OVERSAMPLING, size, OVERSAMPLING, 3)
     image = blocks.mean(axis=(1, 3)) + rng.normal(0, 0.012, (size, size, 3))
     centre = OVERSAMPLING // 2
@@ -135,7 +137,7 @@ def _place_creatures(
 
 
 def _placed(rng: np.random.Generator, kind: int, share: float, side: int) -> Creature:
-    creature = make_creature(rng, PARTS[CLASS_NAMES[kind]], share * side)
+    creature = make_creature(rng, body_plan(kind), PARTS[CLASS_NAMES[kind]], share * side)
     low, high = creature.bounds()
     room = np.maximum(side - 1 - (high - low), 0)
     return creature.moved(rng.uniform(0, 1, 2) * room - low)

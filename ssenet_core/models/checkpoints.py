@@ -21,7 +21,7 @@ def build_network(
     """A network with first weights: `kind` is cam, affinity or deeplab.
 
     Args:
-        settings: the stage's section; `backbone` (and `dropout` for cam) are read.
+        settings: the stage's section; `backbone` is read, and `dropout` (cam) or `head` (deeplab).
         classes: foreground class names.
     """
     backbone = build_backbone(settings["backbone"])
@@ -29,7 +29,7 @@ def build_network(
         return CamNetwork(backbone, len(classes), settings["dropout"])
     if kind == "affinity":
         return AffinityNetwork(backbone)
-    return DeepLab(backbone, len(classes) + 1)
+    return DeepLab(backbone, len(classes) + 1, **settings["head"])
 
 
 def save_checkpoint(

@@ -64,19 +64,30 @@ class AffinityNetwork(nn.Module):
 
 
 class DeepLab(nn.Module):
-    """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone."""
+    """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone.
 
-    def __init__(self, backbone: ResNet38, classes: int, dilation: int = 12) -> None:
+    Args:
+        backbone: of stride 8.
+        classes: rows of the scores, the background among them.
+        channels: of the two hidden layers.
+        dilation: of the 3 x 3 convolution, in cells; one as large as the map would see its middle
+            tap alone, the others being padding.
+        dropout: share of the channels that training leaves out before the classifier.
+    """
+
+    def __init__(
+        self, backbone: ResNet38, classes: int, channels: int, dilation: int, dropout: float
+    ) -> None:
         super().__init__()
         self.backbone = backbone
-        width = max(16, backbone.channels // 8)  # 512 at the published width
+        width = channels
         self.fc6 = nn.Conv2d(
             backbone.channels, width, 3, padding=dilation, dilation=dilation, bias=False
         )
         self.bn6 = nn.BatchNorm2d(width)
         self.fc7 = nn.Conv2d(width, width, 1, bias=False)
         self.bn7 = nn.BatchNorm2d(width)
-        self.dropout = nn.Dropout2d(0.5)
+        self.dropout = nn.Dropout2d(dropout)
         self.classifier = nn.Conv2d(width, classes, 1)
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -21,6 +21,7 @@ SETTINGS = {
         "frozen_stages": [],
     },
     "dropout": 0.5,
+    "head": {"channels": 16, "dilation": 3, "dropout": 0.5},
 }
 CLASSES = ("cat", "dog")
 

@@ -11,7 +11,7 @@ SETTINGS = {"name": "sgd", "lr": 0.01, "momentum": 0.0, "weight_decay": 5e-4, "h
 
 
 def test_four_groups_hold_every_parameter_once() -> None:
-    network = DeepLab(ResNet38(1 / 32), 3)
+    network = DeepLab(ResNet38(1 / 32), 3, channels=16, dilation=2, dropout=0.5)
     optimizer = build_optimizer(network, network.head(), SETTINGS)
     factors = [(group["factor"], group["weight_decay"]) for group in optimizer.param_groups]
     assert factors == [(1, 5e-4), (2, 0.0), (10, 5e-4), (20, 0.0)]

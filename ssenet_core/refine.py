@@ -4,7 +4,6 @@ In: photographs and their class activation maps. Out: one HDF5 file an image wit
 each background score, and the labels of the constant one. Bad images are all named in one error.
 """
 
-import logging
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.crf import DenseCRF
-from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
 from ssenet_core.scores import (
@@ -29,16 +28,15 @@ from ssenet_core.scores import (
     power_name,
     with_background,
 )
+from ssenet_core.shard import Shard
 from ssenet_core.storage import (
     ClassMaps,
     RefinedScores,
     load_image,
     read_maps,
-    write_record,
     write_refined,
 )
 
-LOG = logging.getLogger("ssenet")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -53,43 +51,30 @@ class _Task:
 
 
 def refine_cam(
-    *,
-    manifest: str | Path,
-    maps_dir: str | Path,
-    files: Sequence[str | Path],
-    record: str | Path,
-    shard: int,
-    settings: Mapping[str, Any],
-    workers: int = 1,
+    shard: Shard, settings: Mapping[str, Any], *, maps_dir: str | Path, workers: int = 1
 ) -> None:
-    """Refine the class activation maps of one shard's images.
+    """Refine the class activation maps of one shard's images, `{image id}.h5` each.
 
     Args:
-        manifest: JSON of the split.
-        maps_dir: class activation maps, `{image id}.h5` each.
-        files: the refined scores to write, `{image id}.h5` each.
-        record: JSON that names the shard's images, written last.
-        shard: the shard's number.
+        shard: the job's images.
         settings: `powers` of the backgrounds, constant `alpha` or None, `iterations`, `gaussian`,
             `bilateral`.
+        maps_dir: class activation maps, `{image id}.h5` each.
         workers: processes over the images; the files do not depend on it.
 
     Raises:
         SSENetError: names every image whose files are missing, damaged or do not fit together.
     """
-    outputs = [Path(file) for file in files]
-    images = load_manifest(manifest).select([output.stem for output in outputs])
     tasks = [
         _Task(image, Path(maps_dir) / f"{image.id}.h5", output, settings)
-        for image, output in zip(images, outputs, strict=True)
+        for image, output in shard.pairs()
     ]
     with _outcomes(tasks, workers) as outcomes:
         steps = progress(outcomes, total=len(tasks), description="dense CRF")
         faults = [fault for fault in steps if fault is not None]
     if faults:
         raise SSENetError("\n".join(faults))
-    write_record(record, shard, [image.id for image in images])
-    LOG.info("%s: dense CRF of %d images", record, len(images))
+    shard.finish("dense CRF")
 
 
 def refine(

@@ -11,6 +11,7 @@ from synthetic_run import Split, make_split
 from ssenet_core.crf import dense_crf
 from ssenet_core.errors import SSENetError
 from ssenet_core.refine import refine, refine_cam
+from ssenet_core.shard import Shard
 from ssenet_core.storage import (
     ClassMaps,
     load_image,
@@ -38,12 +39,9 @@ def run(split: Split, folder: Path, workers: int = 1, **changes: Any) -> list[Pa
     """Refine all images of a split; return the files."""
     files = [folder / f"{image}.h5" for image in split.ids]
     refine_cam(
-        manifest=split.manifest,
+        Shard(split.manifest, files, folder / "record.json", 1),
+        {**SETTINGS, **changes},
         maps_dir=split.maps,
-        files=files,
-        record=folder / "record.json",
-        shard=1,
-        settings={**SETTINGS, **changes},
         workers=workers,
     )
     return files

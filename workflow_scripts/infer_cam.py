@@ -2,14 +2,12 @@
 
 from ssenet_core.cam.inference import infer_cam
 from ssenet_core.job import job
+from ssenet_core.shard import Shard
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
         infer_cam(
-            manifest=snakemake.input.manifest,
+            Shard.of_job(snakemake),
+            snakemake.params.settings,
             checkpoint=snakemake.input.checkpoint,
-            files=snakemake.output.files,
-            record=snakemake.output.record,
-            shard=snakemake.params.shard,
-            settings=snakemake.params.settings,
         )

@@ -2,15 +2,13 @@
 
 from ssenet_core.affinity.inference import random_walk
 from ssenet_core.job import job
+from ssenet_core.shard import Shard
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
         random_walk(
-            manifest=snakemake.input.manifest,
+            Shard.of_job(snakemake),
+            snakemake.params.settings,
             checkpoint=snakemake.input.checkpoint,
             maps_dir=snakemake.params.maps_dir,
-            files=snakemake.output.files,
-            record=snakemake.output.record,
-            shard=snakemake.params.shard,
-            settings=snakemake.params.settings,
         )

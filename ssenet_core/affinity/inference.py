@@ -1,7 +1,6 @@
 """Random walk of class activation maps along AffinityNet's affinities, to pseudo label PNGs."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import to_tensor
-from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images
-from ssenet_core.models.checkpoints import load_checkpoint, pick_device
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.models.geometry import STRIDE
 from ssenet_core.scores import (
     block_average,
@@ -27,31 +26,25 @@ from ssenet_core.scores import (
     power_background,
     with_background,
 )
-from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png, write_record
-
-LOG = logging.getLogger("ssenet")
+from ssenet_core.shard import Shard, map_images
+from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png
 
 
 def random_walk(
-    *,
-    manifest: str | Path,
-    maps_dir: str | Path,
-    checkpoint: str | Path,
-    files: Sequence[str | Path],
-    record: str | Path,
-    shard: int,
+    shard: Shard,
     settings: Mapping[str, Any],
+    *,
+    checkpoint: str | Path,
+    maps_dir: str | Path,
 ) -> None:
-    """Write the pseudo labels of one shard's images.
+    """Write the pseudo labels of one shard's images, `{image id}.png` each.
 
     Args:
-        manifest: JSON of the split.
-        maps_dir: class activation maps, `{image id}.h5` each.
-        checkpoint: an AffinityNet's.
-        files: the labels to write, `{image id}.png` each.
-        record: JSON that names the shard's images, written last.
+        shard: the job's images.
         settings: `random_walk` of the variant: beta, steps_log2, radius, background, crf,
             precision.
+        checkpoint: an AffinityNet's.
+        maps_dir: class activation maps, `{image id}.h5` each.
     """
     device = pick_device()
     network, _ = load_checkpoint(checkpoint, "affinity", device)
@@ -66,9 +59,7 @@ def random_walk(
             scores = dense_crf(np.array(photograph), scores / total, **settings["crf"])
         write_label_png(path, labels_from_scores(scores, maps.classes))
 
-    images = map_images(load_manifest(manifest), files, write, "pseudo labels")
-    write_record(record, shard, images)
-    LOG.info("%s: pseudo labels of %d images", record, len(images))
+    map_images(shard, write, "pseudo labels")
 
 
 def walked_scores(

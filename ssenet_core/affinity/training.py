@@ -18,64 +18,34 @@ from ssenet_core.affinity.losses import affinity_loss
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.geometry import STRIDE
 from ssenet_core.scores import power_name
-from ssenet_core.storage import VOID, load_image, read_refined, sha256_file
+from ssenet_core.storage import VOID, load_image, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
-from ssenet_core.training.loop import Batch, LossFunction, Training, fit
+from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.run import TrainingRun, train
 
 
 def train_affinity(
-    *,
-    manifest: str | Path,
-    labels_dir: str | Path,
-    checkpoint: str | Path,
-    metrics: str | Path,
+    run: TrainingRun,
     settings: Mapping[str, Any],
+    *,
+    labels_dir: str | Path,
     powers: tuple[float, float],
-    weights: str | Path | None = None,
-    code: str = "",
-    workers: int = 0,
-    save_every: int = 200,
 ) -> None:
     """Train AffinityNet on the confident pixels of the refined CAMs.
 
     Args:
-        manifest: JSON of the train split.
-        labels_dir: refined scores, `{image id}.h5` each.
-        checkpoint, metrics: written on success.
+        run: the job's files.
         settings: a variant's resolved `affinity` section without `random_walk`.
+        labels_dir: refined scores, `{image id}.h5` each.
         powers: of the strong and the weak background; see `refine.powers`.
-        weights: file of backbone weights (or of a CAM network); None trains from random ones.
-        code: fingerprint of the code, so that an interrupted run of older code is not resumed.
-        workers: processes that load data.
-        save_every: steps between resume points.
     """
-    images = load_manifest(manifest)
-    torch.manual_seed(settings["seed"])
-    network = build_network("affinity", settings, images.classes)
-    if weights is not None:
-        load_backbone_weights(network.backbone, weights)
-    training = Training(
-        kind="affinity",
-        network=network,
-        dataset=ConfidentViews(images, Path(labels_dir), powers, settings),
-        loss=pair_loss(settings["radius"]),
-        settings=settings,
-        classes=images.classes,
-        data=sha256_file(manifest) + labels_key(images, Path(labels_dir), ".h5"),
-    )
-    fit(
-        training,
-        checkpoint=checkpoint,
-        metrics=metrics,
-        code=code,
-        workers=workers,
-        save_every=save_every,
-    )
+    images, labels = load_manifest(run.manifest), Path(labels_dir)
+    dataset = ConfidentViews(images, labels, powers, settings)
+    loss = pair_loss(settings["radius"])
+    train("affinity", run, settings, images, dataset, loss, labels_key(images, labels, ".h5"))
 
 
 class ConfidentViews(Dataset[Batch]):

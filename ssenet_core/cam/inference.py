@@ -1,6 +1,5 @@
 """Multi-scale, flipped inference of class activation maps to one HDF5 file an image (Eq. 3)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,32 +13,21 @@ from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
 from ssenet_core.data.augment import resize_by, to_tensor
-from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images
-from ssenet_core.models.checkpoints import load_checkpoint, pick_device
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
-from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps, write_record
+from ssenet_core.shard import Shard, map_images
+from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps
 
-LOG = logging.getLogger("ssenet")
 
-
-def infer_cam(
-    *,
-    manifest: str | Path,
-    checkpoint: str | Path,
-    files: Sequence[str | Path],
-    record: str | Path,
-    shard: int,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the class activation maps of one shard's images.
+def infer_cam(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
+    """Write the class activation maps of one shard's images, `{image id}.h5` each.
 
     Args:
-        manifest: JSON of the split.
-        checkpoint: a CAM network's.
-        files: the maps to write, `{image id}.h5` each.
-        record: JSON that names the shard's images, written last.
+        shard: the job's images.
         settings: `inference` of the variant: scales, flip, precision.
+        checkpoint: a CAM network's.
     """
     device = pick_device()
     network, facts = load_checkpoint(checkpoint, "cam", device)
@@ -61,9 +49,7 @@ def infer_cam(
         }
         write_maps(path, ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes))
 
-    images = map_images(load_manifest(manifest), files, write, "class activation maps")
-    write_record(record, shard, images)
-    LOG.info("%s: maps of %d images, scales %s", record, len(images), settings["scales"])
+    map_images(shard, write, "class activation maps")
 
 
 def multi_scale_maps(

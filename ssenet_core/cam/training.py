@@ -5,7 +5,6 @@ the same code trains the baseline. No mask is read.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,58 +15,22 @@ from torch.utils.data import Dataset
 from ssenet_core.cam.losses import classification_loss, scale_equivariance_loss
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.geometry import maps_to_view
-from ssenet_core.storage import load_image, sha256_file
+from ssenet_core.storage import load_image
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.loop import Batch, LossFunction, Training, fit
+from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.run import TrainingRun, train
 
 
-def train_cam(
-    *,
-    manifest: str | Path,
-    checkpoint: str | Path,
-    metrics: str | Path,
-    settings: Mapping[str, Any],
-    weights: str | Path | None = None,
-    code: str = "",
-    workers: int = 0,
-    save_every: int = 200,
-) -> None:
+def train_cam(run: TrainingRun, settings: Mapping[str, Any]) -> None:
     """Train a CAM network on the tags of a manifest.
 
     Args:
-        manifest: JSON of the train split.
-        checkpoint, metrics: written on success.
+        run: the job's files.
         settings: a variant's resolved `cam` section without `inference`.
-        weights: file of backbone weights; None trains from random ones.
-        code: fingerprint of the code, so that an interrupted run of older code is not resumed.
-        workers: processes that load data.
-        save_every: steps between resume points.
     """
-    images = load_manifest(manifest)
-    torch.manual_seed(settings["seed"])
-    network = build_network("cam", settings, images.classes)
-    if weights is not None:
-        load_backbone_weights(network.backbone, weights)
-    training = Training(
-        kind="cam",
-        network=network,
-        dataset=TaggedViews(images, settings),
-        loss=cam_loss(settings),
-        settings=settings,
-        classes=images.classes,
-        data=sha256_file(manifest),
-    )
-    fit(
-        training,
-        checkpoint=checkpoint,
-        metrics=metrics,
-        code=code,
-        workers=workers,
-        save_every=save_every,
-    )
+    images = load_manifest(run.manifest)
+    train("cam", run, settings, images, TaggedViews(images, settings), cam_loss(settings))
 
 
 class TaggedViews(Dataset[Batch]):

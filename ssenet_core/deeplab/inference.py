@@ -1,6 +1,5 @@
 """Multi-scale, flipped prediction with a dense CRF; one indexed PNG of labels an image."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,31 +12,20 @@ from torch.nn import functional
 
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import resize_by, to_tensor
-from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.inference import autocast, map_images
-from ssenet_core.models.checkpoints import load_checkpoint, pick_device
-from ssenet_core.storage import load_image, write_label_png, write_record
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.shard import Shard, map_images
+from ssenet_core.storage import load_image, write_label_png
 
-LOG = logging.getLogger("ssenet")
 
-
-def predict(
-    *,
-    manifest: str | Path,
-    checkpoint: str | Path,
-    files: Sequence[str | Path],
-    record: str | Path,
-    shard: int,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the predicted labels of one shard's images.
+def predict(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
+    """Write the predicted labels of one shard's images, `{image id}.png` each.
 
     Args:
-        manifest: JSON of the split.
-        checkpoint: a DeepLab network's.
-        files: the label maps to write, `{image id}.png` each.
-        record: JSON that names the shard's images, written last.
+        shard: the job's images.
         settings: `prediction` of the variant: scales, flip, precision, crf (or None).
+        checkpoint: a DeepLab network's.
     """
     device = pick_device()
     network, _ = load_checkpoint(checkpoint, "deeplab", device)
@@ -51,9 +39,7 @@ def predict(
             probabilities = dense_crf(np.array(photograph), probabilities, **settings["crf"])
         write_label_png(path, probabilities.argmax(axis=0).astype(np.uint8))
 
-    images = map_images(load_manifest(manifest), files, write, "predictions")
-    write_record(record, shard, images)
-    LOG.info("%s: predictions of %d images, scales %s", record, len(images), settings["scales"])
+    map_images(shard, write, "predictions")
 
 
 def mean_scores(

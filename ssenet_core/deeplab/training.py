@@ -7,67 +7,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network
-from ssenet_core.storage import VOID, load_image, read_label_png, sha256_file
+from ssenet_core.storage import VOID, load_image, read_label_png
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
-from ssenet_core.training.loop import Batch, Training, fit
+from ssenet_core.training.loop import Batch
+from ssenet_core.training.run import TrainingRun, train
 
 
-def train_deeplab(
-    *,
-    manifest: str | Path,
-    labels_dir: str | Path,
-    checkpoint: str | Path,
-    metrics: str | Path,
-    settings: Mapping[str, Any],
-    weights: str | Path | None = None,
-    code: str = "",
-    workers: int = 0,
-    save_every: int = 200,
-) -> None:
+def train_deeplab(run: TrainingRun, settings: Mapping[str, Any], *, labels_dir: str | Path) -> None:
     """Train DeepLab on the pseudo labels of the train split.
 
     Args:
-        manifest: JSON of the train split.
-        labels_dir: pseudo labels, `{image id}.png` each.
-        checkpoint, metrics: written on success.
+        run: the job's files.
         settings: a variant's resolved `deeplab` section without `prediction`.
-        weights: file of backbone weights (or of a CAM network); None trains from random ones.
-        code: fingerprint of the code, so that an interrupted run of older code is not resumed.
-        workers: processes that load data.
-        save_every: steps between resume points.
+        labels_dir: pseudo labels, `{image id}.png` each.
     """
-    images = load_manifest(manifest)
-    torch.manual_seed(settings["seed"])
-    network = build_network("deeplab", settings, images.classes)
-    if weights is not None:
-        load_backbone_weights(network.backbone, weights)
-    training = Training(
-        kind="deeplab",
-        network=network,
-        dataset=LabelledViews(images, Path(labels_dir), settings),
-        loss=pixel_loss,
-        settings=settings,
-        classes=images.classes,
-        data=sha256_file(manifest) + labels_key(images, Path(labels_dir), ".png"),
-    )
-    fit(
-        training,
-        checkpoint=checkpoint,
-        metrics=metrics,
-        code=code,
-        workers=workers,
-        save_every=save_every,
-    )
+    images, labels = load_manifest(run.manifest), Path(labels_dir)
+    dataset = LabelledViews(images, labels, settings)
+    train("deeplab", run, settings, images, dataset, pixel_loss, labels_key(images, labels, ".png"))
 
 
 class LabelledViews(Dataset[Batch]):

@@ -74,8 +74,3 @@ def load_checkpoint(
     network.load_state_dict(content["state"])
     facts = {key: content[key] for key in ("settings", "classes")}
     return network.eval().to(device), facts
-
-
-def pick_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

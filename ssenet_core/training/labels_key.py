@@ -6,12 +6,14 @@ from pathlib import Path
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.errors import SSENetError
 
+NAMED = 10  # of the files that are missing, in the error
+
 
 def labels_key(manifest: Manifest, folder: Path, suffix: str) -> str:
     """A digest of the label files' sizes and dates, for the resume key.
 
     Raises:
-        SSENetError: label files are missing; it names them.
+        SSENetError: label files are missing; it names the first of them.
     """
     digest = hashlib.sha256()
     missing = []
@@ -24,5 +26,6 @@ def labels_key(manifest: Manifest, folder: Path, suffix: str) -> str:
             continue
         digest.update(f"{image.id} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     if missing:
-        raise SSENetError(f"{len(missing)} label files are missing: {', '.join(missing)}")
+        named = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+        raise SSENetError(f"{len(missing)} label files are missing: {named}")
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.shard import Shard
 from ssenet_core.storage import read_json, read_maps, sha256_file
 
 
@@ -73,12 +74,9 @@ def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
     save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=images.classes)
     files = [tmp_path / "maps" / f"{image.id}.h5" for image in images.images]
     infer_cam(
-        manifest=manifest,
+        Shard(manifest, files, tmp_path / "record.json", 7),
+        {"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
         checkpoint=checkpoint,
-        files=files,
-        record=tmp_path / "record.json",
-        shard=7,
-        settings={"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
     )
     assert read_json(tmp_path / "record.json") == {
         "shard": 7,

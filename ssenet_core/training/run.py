@@ -1,0 +1,98 @@
+"""From a training job's files to a finished checkpoint: what the three networks have in common.
+
+In: the job's files and settings, and what is the network's own: its dataset and its loss. Out: a
+checkpoint and a table of metrics.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from ssenet_core.data.manifest import Manifest
+from ssenet_core.models.backbones import load_backbone_weights
+from ssenet_core.models.checkpoints import build_network
+from ssenet_core.storage import sha256_file
+from ssenet_core.training.loop import LossFunction, Training, fit
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The files of a training job, and how it is run.
+
+    Attributes:
+        manifest: JSON of the train split.
+        checkpoint, metrics: written on success; `resume/` and `tensorboard/` lie beside the former.
+        weights: file of backbone weights, or a network's checkpoint to take them from; None trains
+            from random ones.
+        code: fingerprint of the code, so that an interrupted run of older code is not resumed.
+        workers: processes that load data.
+        save_every: steps between resume points.
+    """
+
+    manifest: str | Path
+    checkpoint: str | Path
+    metrics: str | Path
+    weights: str | Path | None = None
+    code: str = ""
+    workers: int = 0
+    save_every: int = 200
+
+    @classmethod
+    def of_job(cls, job: Any) -> "TrainingRun":
+        """The run that a training rule describes, from a workflow script's `snakemake` object."""
+        return cls(
+            manifest=job.input.manifest,
+            checkpoint=job.output.checkpoint,
+            metrics=job.output.metrics,
+            weights=job.input.get("weights") or None,
+            code=job.params.code,
+            workers=job.params.workers,
+            save_every=job.params.save_every,
+        )
+
+
+def train(
+    kind: str,
+    run: TrainingRun,
+    settings: Mapping[str, Any],
+    images: Manifest,
+    dataset: Dataset[Any],
+    loss: LossFunction,
+    labels: str = "",
+) -> None:
+    """Build a network, give it its first weights and train it to the end.
+
+    Args:
+        kind: cam, affinity or deeplab.
+        run: the job.
+        settings: the stage's section of the configuration.
+        images: the manifest that the run names.
+        dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
+        loss: the named parts of a batch's loss.
+        labels: checksum of the label files that the dataset reads beside the photographs.
+    """
+    torch.manual_seed(settings["seed"])
+    network = build_network(kind, settings, images.classes)
+    if run.weights is not None:
+        load_backbone_weights(network.backbone, run.weights)
+    training = Training(
+        kind=kind,
+        network=network,
+        dataset=dataset,
+        loss=loss,
+        settings=settings,
+        classes=images.classes,
+        data=sha256_file(run.manifest) + labels,
+    )
+    fit(
+        training,
+        checkpoint=run.checkpoint,
+        metrics=run.metrics,
+        code=run.code,
+        workers=run.workers,
+        save_every=run.save_every,
+    )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import STAGES, ResNet38
 
 
@@ -37,7 +38,8 @@ def load_backbone_weights(backbone: ResNet38, path: str | Path) -> None:
     """Fill `backbone` from a file of its own weights, or of a whole network's that has it inside.
 
     Args:
-        path: `.safetensors`, or a PyTorch file that holds tensors only; a head in it is left out.
+        path: `.safetensors`, MXNet's `.params`, or a PyTorch file that holds tensors only; a head
+            in it is left out.
 
     Raises:
         SSENetError: the file is missing, damaged, or not of this backbone and width.
@@ -67,6 +69,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise SSENetError(f"{path}: not a whole .safetensors file ({error})") from error
+    if path.suffix == ".params":
+        return read_resnet38(path)
     content = load_tensors(path)
     return content.get("state", content)
 

@@ -14,13 +14,21 @@ configfile: workflow.source_path("config.yaml")
 
 
 include: "rules/common.smk"
-include: "rules/targets.smk"
-include: "rules/data.smk"
-include: "rules/cam.smk"
-include: "rules/affinity.smk"
-include: "rules/deeplab.smk"
-include: "rules/evaluation.smk"
-include: "rules/report.smk"
+include: "rules/sources.smk"
+include: "rules/download.smk"
+
+
+if not AWAITED:
+
+    include: "rules/targets.smk"
+    include: "rules/data.smk"
+    include: "rules/cam.smk"
+    include: "rules/affinity.smk"
+    include: "rules/deeplab.smk"
+    include: "rules/evaluation.smk"
+    include: "rules/report.smk"
+    include: "rules/paper_inputs.smk"
+    include: "rules/paper.smk"
 
 
 localrules:
@@ -30,7 +38,6 @@ localrules:
 rule all:
     default_target: True
     input:
-        run_files(),
-        rules.report.output,
+        refuse_awaited if AWAITED else [run_files(), rules.report.output],
     message:
         "Everything is made"

@@ -1,6 +1,7 @@
 """What the rules share: the checked configuration, paths, settings of variants, shards of splits."""
 
 import os
+import re
 import sys
 from functools import cache
 from hashlib import sha256
@@ -14,6 +15,7 @@ search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
+from ssenet_core.data.archive import is_filled
 from ssenet_core.data.dataset import class_names, files_digest, masks_are_truth, split_ids
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
@@ -58,14 +60,31 @@ def dataset_section():
 
 
 DATASET = dataset_section()
+VOC = f"{config['download']['folder']}/VOC2012"
+
+
+def is_voc2012():
+    """Whether the dataset is the one that rules/download.smk fetches."""
+    own = DATASET["source"] == "voc" and DATASET["list_dir"] == "ImageSets/Segmentation"
+    return own and os.path.realpath(DATASET["root"]) == os.path.realpath(VOC)
+
+
+def awaited_lists():
+    """Lists of the dataset that are not here, and that rules/download.smk makes."""
+    names = {"train", "val", "train_aug"} & set(DATASET["lists"].values())
+    files = [f"{VOC}/{DATASET['list_dir']}/{name}.txt" for name in sorted(names)]
+    return [file for file in files if is_voc2012() and not os.path.exists(file)]
+
+
+AWAITED = awaited_lists()  # until they are here, only the rules that fetch them are
 IDS = {
     split: ids
     for split in ("train", "pseudo_eval", "val", "test")
-    if (ids := clean(split_ids, DATASET, split))
+    if not AWAITED and (ids := clean(split_ids, DATASET, split))
 }
 SPLITS = list(IDS)
 for split, name in DATASET["lists"].items():
-    if split not in SPLITS and (name is not None or split == "train"):
+    if not AWAITED and split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
 SCORED = [
     split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)

@@ -30,6 +30,32 @@ for split in SCORED:
             "../workflow_scripts/evaluate_cam.py"
 
 
+rule evaluate_equivariance:
+    input:
+        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
+        checkpoint=rules.train_cam.output.checkpoint,
+    output:
+        scores=f"{CAM}/evaluation/equivariance.json",
+        figure=f"{CAM}/evaluation/equivariance.png",
+    log:
+        f"{LOGS}/evaluate_equivariance/{{cam}}.log",
+    benchmark:
+        f"{TIMES}/evaluate_equivariance/{{cam}}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=60,
+    params:
+        settings=config["evaluation"]["equivariance"],
+        code=code("ssenet_core.evaluation.equivariance"),
+    message:
+        "Measuring the equivariance of {wildcards.cam}"
+    script:
+        "../workflow_scripts/evaluate_equivariance.py"
+
+
 rule evaluate_crf:
     input:
         manifest=f"{D}/manifest/pseudo_eval.json",

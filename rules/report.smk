@@ -5,6 +5,7 @@ rule report:
     input:
         evaluations=run_evaluations(),
         trivial=[f"{D}/trivial/{split}.json" for split in SCORED],
+        equivariance=of_cams(f"{CAM}/evaluation/equivariance.json", ALL_CAMS),
         metrics=list(run_metrics().values()),
         manifests=[f"{D}/manifest/{split}.json" for split in SPLITS],
         gallery=gallery_files(),

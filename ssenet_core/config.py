@@ -15,6 +15,12 @@ import jsonschema
 import yaml
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.models.catalogue import (
+    backbone_faults,
+    described,
+    keys_without_effect,
+    output_stride,
+)
 
 SEED_MARK = "@"
 
@@ -176,17 +182,44 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     alphas = config["evaluation"]["alphas"]
     if alphas["start"] >= alphas["stop"]:
         yield f"evaluation.alphas: start {alphas['start']} must be below stop {alphas['stop']}"
+    measured = config["evaluation"]["equivariance"]
+    if not (measured["scales"] or measured["flip"] or measured["angles"]):
+        yield "evaluation.equivariance: one of scales, flip and angles is needed"
     for section in ("cam", "affinity", "deeplab"):
         for variant in config[section]["variants"]:
-            settings = resolve(config, section, variant)
-            where = f"{section} variant {variant}"
-            for key in ("resize", "scale"):
-                if key in settings and settings[key][0] > settings[key][1]:
-                    yield f"{where}: {key} {settings[key]}: the first must not be above the second"
-            yield from (f"{where}: {fault}" for fault in _weights_faults(config, section, settings))
-            background = settings.get("random_walk", {}).get("background")
-            if background and (background["alpha"] is None) == (background["power"] is None):
-                yield f"{where}: random_walk.background: one of alpha and power must be null"
+            for fault in _variant_faults(config, section, variant):
+                yield f"{section} variant {variant}: {fault}"
+
+
+def _variant_faults(config: Mapping[str, Any], section: str, variant: str) -> Iterator[str]:
+    """Values of one variant that do not go together."""
+    settings = resolve(config, section, variant)
+    for key in ("resize", "scale"):
+        if key in settings and settings[key][0] > settings[key][1]:
+            yield f"{key} {settings[key]}: the first must not be above the second"
+    own = (config[section]["variants"][variant] or {}).get("backbone", {})
+    yield from _backbone_faults(settings["backbone"], own)
+    yield from _weights_faults(config, section, settings)
+    stride = output_stride(settings["backbone"])
+    if section == "affinity" and settings["crop"] % stride:
+        yield f"crop {settings['crop']} must be a multiple of backbone.output_stride, {stride}"
+    background = settings.get("random_walk", {}).get("background")
+    if background and (background["alpha"] is None) == (background["power"] is None):
+        yield "random_walk.background: one of alpha and power must be null"
+
+
+def _backbone_faults(backbone: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
+    """What a variant asks of its backbone in vain.
+
+    Args:
+        backbone: the variant's, resolved.
+        own: what the variant itself says of it. Only there is a key without effect a fault: the
+            defaults have those of every architecture.
+    """
+    yield from backbone_faults(backbone)
+    for key in keys_without_effect(backbone["name"]):
+        if key in own:
+            yield f"backbone.{key}: {backbone['name']} takes no notice of it"
 
 
 def _weights_faults(
@@ -203,10 +236,20 @@ def _weights_faults(
             return
         seen.append(start)
         try:
-            source = resolve(config, "cam", start)["backbone"]["weights"]
+            backbone = resolve(config, "cam", start)["backbone"]
         except SSENetError as error:
             yield f"backbone.weights: {error}"
             return
+        if len(seen) == 1 and described(backbone) != described(settings["backbone"]):
+            yield _foreign_weights(settings["backbone"], start, backbone)
+        source = backbone["weights"]
+
+
+def _foreign_weights(taker: Mapping[str, Any], cam: str, giver: Mapping[str, Any]) -> str:
+    return (
+        f"backbone.weights: {described(taker)} cannot take those of cam variant {cam}, "
+        f"{described(giver)}"
+    )
 
 
 def starting_variant(weights: str | None, name: str) -> str | None:
@@ -230,11 +273,24 @@ def _dangling_names(config: Mapping[str, Any]) -> Iterator[str]:
     named = [("run.cams", "cam", name) for name in config["run"]["cams"]]
     for index, chain in enumerate(config["run"]["chains"]):
         named += [(f"run.chains[{index}].{key}", key, chain[key]) for key in chain]
+    faults = []
     for where, section, name in named:
         try:
             resolve(config, section, name)
         except SSENetError as error:
-            yield f"{where}: {error}"
+            faults.append(f"{where}: {error}")
+    yield from faults or _unlike_chains(config)
+
+
+def _unlike_chains(config: Mapping[str, Any]) -> Iterator[str]:
+    """Chains in which a network starts from the weights of a CAM network that is unlike it."""
+    for index, chain in enumerate(config["run"]["chains"]):
+        giver = resolve(config, "cam", chain["cam"])["backbone"]
+        for section in ("affinity", "deeplab"):
+            taker = resolve(config, section, chain[section])["backbone"]
+            if taker["weights"] == "cam" and described(taker) != described(giver):
+                fault = _foreign_weights(taker, chain["cam"], giver)
+                yield f"run.chains[{index}].{section}: {fault}"
 
 
 def _listed(names: Any) -> str:

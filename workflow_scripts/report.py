@@ -11,6 +11,7 @@ if __name__ == "__main__":
         build_report(
             evaluations=snakemake.input.evaluations,
             trivial=snakemake.input.trivial,
+            equivariance=snakemake.input.equivariance,
             metrics=snakemake.params.metrics,
             benchmarks={
                 str(path.relative_to(times).with_suffix("")): path

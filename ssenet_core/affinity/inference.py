@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
@@ -18,7 +18,7 @@ from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
-from ssenet_core.models.geometry import STRIDE
+from ssenet_core.models.networks import AffinityNetwork
 from ssenet_core.scores import (
     block_average,
     constant_background,
@@ -63,11 +63,12 @@ def random_walk(
 
 
 def walked_scores(
-    network: nn.Module, image: Image.Image, maps: ClassMaps, settings: Mapping[str, Any]
+    network: AffinityNetwork, image: Image.Image, maps: ClassMaps, settings: Mapping[str, Any]
 ) -> NDArray[np.float32]:
     """Scores after the walk, background first, at the image's size, (K + 1, H, W)."""
     device = next(network.parameters()).device
-    cells = block_average(maps.maps, STRIDE)
+    stride = network.backbone.stride
+    cells = block_average(maps.maps, stride)
     background = settings["background"]
     if background["power"] is None:
         scores = with_background(cells, constant_background(cells, background["alpha"]))
@@ -82,7 +83,7 @@ def walked_scores(
         steps=2 ** settings["steps_log2"],
     )
     # Blocks are whole squares from the top left corner, the last ones cut off by the image's edge.
-    blocks = (walked.shape[1] * STRIDE, walked.shape[2] * STRIDE)
+    blocks = (walked.shape[1] * stride, walked.shape[2] * stride)
     full = functional.interpolate(
         walked[None].float(), blocks, mode="bilinear", align_corners=False
     )

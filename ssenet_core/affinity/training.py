@@ -18,7 +18,7 @@ from ssenet_core.affinity.losses import affinity_loss
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.models.geometry import STRIDE
+from ssenet_core.models.catalogue import output_stride
 from ssenet_core.scores import power_name
 from ssenet_core.storage import VOID, load_image, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
@@ -51,7 +51,7 @@ def train_affinity(
 class ConfidentViews(Dataset[Batch]):
     """Crops with the labels of their confident cells.
 
-    Item: `image` (3, crop, crop), `labels` (crop / 8, crop / 8) uint8, 255 where unsure, `id`.
+    Item: `image` (3, crop, crop), `labels` (cells, cells) uint8, 255 where unsure, `id`.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class ConfidentViews(Dataset[Batch]):
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.names = [power_name(power) for power in powers]
+        self.stride = output_stride(settings["backbone"])
         self.settings = settings
 
     def __len__(self) -> int:
@@ -82,19 +83,19 @@ class ConfidentViews(Dataset[Batch]):
         box = augment.random_crop(pixels, self.settings["crop"], rng)
         return {
             "image": augment.crop_tensor(pixels, box, fill=0.0),
-            "labels": _cell_labels(posteriors, refined.classes, box),
+            "labels": _cell_labels(posteriors, refined.classes, box, self.stride),
             "id": record.id,
         }
 
 
 def _cell_labels(
-    posteriors: list[Tensor], classes: NDArray[np.int64], box: augment.CropBox
+    posteriors: list[Tensor], classes: NDArray[np.int64], box: augment.CropBox, stride: int
 ) -> Tensor:
     """Confident labels of a crop's cells; cells that leave the image are void."""
     low, high = (augment.crop_tensor(p, box, fill=0.0).numpy() for p in posteriors)
-    labels = confident_labels(low, high, classes, STRIDE)
+    labels = confident_labels(low, high, classes, stride)
     inside = augment.crop_tensor(torch.ones_like(posteriors[0][:1]), box, fill=0.0)[0]
-    cells = inside.unfold(0, STRIDE, STRIDE).unfold(1, STRIDE, STRIDE)
+    cells = inside.unfold(0, stride, stride).unfold(1, stride, stride)
     labels[(cells.amin(dim=(2, 3)) == 0).numpy()] = VOID
     return torch.from_numpy(labels)
 

@@ -1,6 +1,7 @@
 """Multi-scale, flipped inference of class activation maps to one HDF5 file an image (Eq. 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -64,19 +65,30 @@ def multi_scale_maps(
     Returns:
         (classes, H, W) float32, not normalised.
     """
-    width, height = image.size
-    device = next(network.parameters()).device
-    total: Tensor | None = None
-    for scale in scales:
-        view = to_tensor(resize_by(image, scale))[None].to(device)
-        views = torch.cat([view, view.flip(3)]) if flip else view
-        maps = functional.relu(network(views)).float()
-        maps = maps_to_pixels(maps, (view.shape[2], view.shape[3]), (height, width), alignment)
-        summed = maps[0] + maps[1].flip(2) if flip else maps[0]
-        total = summed if total is None else total + summed
-    if total is None:
+    if not scales:
         raise ValueError("at least one scale is needed")
-    return total
+    return sum_of(single_scale_maps(network, image, scale, flip, alignment) for scale in scales)
+
+
+def single_scale_maps(
+    network: nn.Module, image: Image.Image, scale: float, flip: bool, alignment: str
+) -> Tensor:
+    """Class maps at the image's size from one view and its mirror image, ReLU'd and summed.
+
+    Returns:
+        (classes, H, W) float32, not normalised.
+    """
+    width, height = image.size
+    view = to_tensor(resize_by(image, scale))[None].to(next(network.parameters()).device)
+    views = torch.cat([view, view.flip(3)]) if flip else view
+    maps = functional.relu(network(views)).float()
+    maps = maps_to_pixels(maps, (view.shape[2], view.shape[3]), (height, width), alignment)
+    return maps[0] + maps[1].flip(2) if flip else maps[0]
+
+
+def sum_of(maps: Iterable[Tensor]) -> Tensor:
+    """The maps' sum, with one of them in memory at a time."""
+    return reduce(Tensor.add, maps)
 
 
 def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""The loss of SSENet: classification of both views, and scale-equivariance regularisation.
+"""The loss of SSENet: classification of both views, and equivariance regularisation.
 
-Equations 1 and 2 of the paper. In: class maps of the full-size and the down-sampled view, and the
-tags. Out: named scalar parts.
+Equations 1 and 2 of the paper. In: class maps of the view and of the warped (by default
+down-sampled) view, and the tags. Out: scalar parts.
 """
 
 import torch
@@ -29,22 +29,52 @@ def normalise(maps: Tensor, tags: Tensor) -> Tensor:
     return positive / (peak + EPSILON) * tags[:, :, None, None]
 
 
-def scale_equivariance_loss(large: Tensor, small: Tensor, tags: Tensor) -> Tensor:
+def scale_equivariance_loss(
+    large: Tensor, small: Tensor, tags: Tensor, valid: Tensor | None = None
+) -> Tensor:
     """Mean squared difference between two views' normalised class maps (paper, Eq. 2).
 
     Args:
-        large: class maps of the full-size view on the small view's cells, (batch, classes, h, w).
-        small: class maps of the down-sampled view, (batch, classes, h, w).
+        large: A M(x), class maps of the full-size view on the small (warped) view's cells,
+            (batch, classes, h, w).
+        small: M(Ax), class maps of the down-sampled (warped) view, (batch, classes, h, w).
         tags: 1 where the image has the class, (batch, classes); absent classes do not count.
+        valid: the cells that count, (h, w) bool; the maxima are taken over them too. None: all.
 
     Returns:
         A scalar; zero exactly when the network is equivariant on the tagged classes. No gradient
         is stopped: each view pulls the other.
 
     Raises:
-        ValueError: shapes differ.
+        ValueError: shapes differ, or no cell counts.
     """
-    if large.shape != small.shape:
-        raise ValueError(f"class maps differ in shape: {large.shape} and {small.shape}")
+    large, small = counted_cells(large, small, valid)
     difference = normalise(large, tags) - normalise(small, tags)
     return torch.mean(difference**2)
+
+
+def raw_equivariance_loss(large: Tensor, small: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Eq. 2 to the letter: the L2 distance of the raw class maps, not its square, nor a mean.
+
+    It is summed over classes and cells under the root, so it grows with their number; every class
+    counts, whatever the tags. Averaged over the batch, like the classification loss beside it.
+
+    Args:
+        large, small, valid: as for `scale_equivariance_loss`.
+
+    Raises:
+        ValueError: shapes differ, or no cell counts.
+    """
+    large, small = counted_cells(large, small, valid)
+    return torch.linalg.vector_norm(small - large, dim=(1, 2, 3)).mean()
+
+
+def counted_cells(large: Tensor, small: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Two views' class maps with the cells that count alone, in one row: (batch, classes, 1, n)."""
+    if large.shape != small.shape:
+        raise ValueError(f"class maps differ in shape: {large.shape} and {small.shape}")
+    if valid is None:
+        return large, small
+    if not valid.any():
+        raise ValueError("no cell of the warped view lies in the view; take larger views")
+    return large[:, :, None, valid], small[:, :, None, valid]

@@ -1,7 +1,8 @@
 """Training of the CAM network: two views of a crop, tags, Eq. 1 of the paper.
 
-In: a manifest with tags. Out: a checkpoint. With `ser.weight` 0 the second view is left out and
-the same code trains the baseline. No mask is read.
+In: a manifest with tags. Out: a checkpoint. The second view is the first one scaled, flipped or
+rotated, as `ser.transforms` says; with `ser.weight` 0 it is left out and the same code trains the
+baseline. No mask is read.
 """
 
 from collections.abc import Mapping
@@ -9,13 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import Dataset
 
-from ssenet_core.cam.losses import classification_loss, scale_equivariance_loss
+from ssenet_core.cam.losses import (
+    classification_loss,
+    raw_equivariance_loss,
+    scale_equivariance_loss,
+)
+from ssenet_core.cam.transforms import draw_warp, size_of
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
-from ssenet_core.models.geometry import maps_to_view
 from ssenet_core.storage import load_image
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.loop import Batch, LossFunction
@@ -77,8 +81,7 @@ def tag_vector(record: ImageRecord, classes: int) -> Tensor:
 
 def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
     """The loss of Eq. 1 as a function of network and batch."""
-    weight, rate = settings["ser"]["weight"], settings["ser"]["rate"]
-    alignment = settings["alignment"]
+    ser, alignment = settings["ser"], settings["alignment"]
 
     def baseline(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         classification = classification_loss(network(batch["image"]), batch["tags"])
@@ -86,22 +89,23 @@ def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
 
     def equivariant(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         view, tags = batch["image"], batch["tags"]
-        small_view = scaled_view(view, rate)
-        large, small = network(view), network(small_view)
-        sizes = [tuple(v.shape[2:]) for v in (view, small_view)]
-        warped = maps_to_view(large, sizes[0], tuple(small.shape[2:]), sizes[1], alignment)
-        classification = (classification_loss(large, tags) + classification_loss(small, tags)) / 2
-        equivariance = scale_equivariance_loss(warped, small, tags)
+        warp = draw_warp(ser)
+        maps, warped = network(view), network(warp.view(view))
+        # As in Eq. 1, classification pools each view's whole map, the mean colour around a rotated
+        # crop included: the crop's tags hold wherever it lies in its frame.
+        classification = (classification_loss(maps, tags) + classification_loss(warped, tags)) / 2
+        expected, known = warp.maps(maps, size_of(view), size_of(warped), alignment)
+        # A crop that is only scaled is the same crop: all cells count, as published. Otherwise some
+        # show what the crop does not (a rotated one's corners), or a place past its last cell.
+        valid = None if warp.keeps_crop else known
+        if ser["form"] == "raw":
+            equivariance = raw_equivariance_loss(expected, warped, valid)
+        else:
+            equivariance = scale_equivariance_loss(expected, warped, tags, valid)
         return {
-            "loss": classification + weight * equivariance,
+            "loss": classification + ser["weight"] * equivariance,
             "classification": classification,
             "equivariance": equivariance,
         }
 
-    return equivariant if weight else baseline
-
-
-def scaled_view(view: Tensor, rate: float) -> Tensor:
-    """The view down-sampled bilinearly to floor(rate x size) pixels (given sizes, not factors)."""
-    size = [int(rate * edge) for edge in view.shape[2:]]
-    return functional.interpolate(view, size=size, mode="bilinear", align_corners=False)
+    return equivariant if ser["weight"] else baseline

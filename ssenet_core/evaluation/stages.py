@@ -5,9 +5,7 @@ with the confusion matrix and all that follows from it. Fails with `SSENetError`
 missing file, or the file that is damaged, of another size than its mask, or holds unknown labels.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,18 @@ from numpy.typing import NDArray
 
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
+from ssenet_core.evaluation.entries import (
+    FORMAT,
+    Labels,
+    curve_points,
+    entry,
+    naming,
+    scored_images,
+    true_labels,
+)
 from ssenet_core.evaluation.trivial import ellipse_answer, tag_answer
-from ssenet_core.progress import progress
 from ssenet_core.storage import (
     RefinedScores,
     read_label_png,
@@ -28,12 +34,9 @@ from ssenet_core.storage import (
     write_json,
 )
 
-FORMAT = 1
 TAGLESS_STAGES = frozenset({"deeplab"})  # the network's answer; every earlier stage is told tags
 # What `infer_cam` writes about each image's classes; files that do not say were masked by tags.
 CLASSES_FROM = "classes_from"
-
-Labels = NDArray[np.uint8]
 
 
 def evaluate_cam(
@@ -64,11 +67,11 @@ def evaluate_cam(
     tags_used = True
     for record, truth, path in _judged(split, maps_dir, ".h5", f"Scoring CAMs {name}"):
         found = read_maps(path)
-        with _naming(path, record):
+        with naming(path, record):
             curve.add(truth, found.maps, found.classes)
         tags_used &= str(found.attributes.get(CLASSES_FROM, "tags")) == "tags"
-    result = _entry(split, "cam", name, curve.confusion(alpha), tags_used=tags_used)
-    write_json(output, result | {"alpha": alpha, "curve": _curve(curve, grid)})
+    result = entry(split, "cam", name, curve.confusion(alpha), tags_used=tags_used)
+    write_json(output, result | {"alpha": alpha, "curve": curve_points(curve, grid)})
 
 
 def evaluate_crf(
@@ -101,12 +104,12 @@ def evaluate_crf(
                 "delete the file and run the workflow again"
             )
         labels = next(iter(answers.values())) if refined.labels is None else refined.labels
-        with _naming(path, record):
+        with naming(path, record):
             total += confusion_matrix(truth, labels, split.num_classes)
             for key, answer in answers.items():
                 backgrounds.setdefault(key, np.zeros(shape, dtype=np.int64))
                 backgrounds[key] += confusion_matrix(truth, answer, split.num_classes)
-    result = _entry(split, "crf", name, total, tags_used=True)
+    result = entry(split, "crf", name, total, tags_used=True)
     result["backgrounds"] = {key: scores(matrix).miou for key, matrix in backgrounds.items()}
     write_json(output, result)
 
@@ -135,10 +138,10 @@ def evaluate_labels(
     total = np.zeros((split.num_classes, split.num_classes), dtype=np.int64)
     for record, truth, path in _judged(split, labels_dir, ".png", f"Scoring {stage} {name}"):
         labels = read_label_png(path)
-        with _naming(path, record):
+        with naming(path, record):
             total += confusion_matrix(truth, labels, split.num_classes)
     tags_used = stage not in TAGLESS_STAGES
-    write_json(output, _entry(split, stage, name, total, tags_used=tags_used))
+    write_json(output, entry(split, stage, name, total, tags_used=tags_used))
 
 
 def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float) -> None:
@@ -158,14 +161,12 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
         "ellipse": lambda record: ellipse_answer(record.height, record.width, record.tags, ellipse),
     }
     totals = {key: np.zeros((split.num_classes,) * 2, dtype=np.int64) for key in answers}
-    for record in _records(split, "Scoring trivial answers"):
-        truth = _truth(record)
-        with _naming(record.mask, record):
+    for record in scored_images(split, "Scoring trivial answers"):
+        truth = true_labels(record)
+        with naming(record.mask, record):
             for key, answer in answers.items():
                 totals[key] += confusion_matrix(truth, answer(record), split.num_classes)
-    entries = [
-        _entry(split, "trivial", key, total, tags_used=True) for key, total in totals.items()
-    ]
+    entries = [entry(split, "trivial", key, total, tags_used=True) for key, total in totals.items()]
     write_json(
         output, {"format": FORMAT, "stage": "trivial", "split": split.split, "answers": entries}
     )
@@ -193,75 +194,5 @@ def _judged(
             f"{folder}: expected {len(paths)} files for split {split.split}, {len(missing)} are "
             "missing; run the workflow again to make them:\n  " + "\n  ".join(missing)
         )
-    for record in _records(split, description):
-        yield record, _truth(record), paths[record.id]
-
-
-def _records(split: Manifest, description: str) -> Iterator[ImageRecord]:
-    """Yield the split's images, with progress, after making sure that all have masks."""
-    without = [record.id for record in split.images if record.mask is None]
-    if without or not split.images:
-        listed = ("; these have none:\n  " + "\n  ".join(without)) if without else ", found none"
-        raise SSENetError(
-            f"split {split.split} of {split.dataset}: expected images with masks to score{listed}"
-        )
-    yield from progress(split.images, total=len(split.images), description=description)
-
-
-def _truth(record: ImageRecord) -> Labels:
-    assert record.mask is not None  # _records has checked
-    return read_label_png(record.mask)
-
-
-@contextmanager
-def _naming(path: Path | None, record: ImageRecord) -> Iterator[None]:
-    """Turn a `LabelError` into an `SSENetError` that names the file and the mask."""
-    try:
-        yield
-    except LabelError as error:
-        raise SSENetError(
-            f"{path}: {error} (mask: {record.mask}); make the file again, or mend the dataset "
-            "and its manifest"
-        ) from error
-
-
-def _entry(
-    split: Manifest, stage: str, name: str, confusion: NDArray[np.int64], *, tags_used: bool
-) -> dict[str, Any]:
-    """The evaluation record; infinite ratios become null, and `never_found` says why."""
-    found = scores(confusion)
-    classes = ["background", *split.classes]
-    return {
-        "format": FORMAT,
-        "stage": stage,
-        "name": name,
-        "split": split.split,
-        "images": len(split.images),
-        "classes": classes,
-        "miou": found.miou,
-        "iou": found.iou,
-        "mfn": _finite(found.mfn),
-        "mfp": _finite(found.mfp),
-        "never_found": [classes[label] for label in found.never_found],
-        "confusion": confusion.tolist(),
-        "tags_used": tags_used,
-    }
-
-
-def _curve(curve: ThresholdCurve, grid: Sequence[float]) -> dict[str, Any]:
-    """Scores at each threshold, and the best one: chosen on the masks that it is scored on."""
-    points = [scores(curve.confusion(alpha)) for alpha in grid]
-    best = max(range(len(grid)), key=lambda i: points[i].miou or 0.0)
-    return {
-        "alpha": list(grid),
-        "miou": [point.miou for point in points],
-        "mfn": [_finite(point.mfn) for point in points],
-        "mfp": [_finite(point.mfp) for point in points],
-        "best_alpha": grid[best],
-        "best_miou": points[best].miou,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity: null stands for it."""
-    return value if value is not None and math.isfinite(value) else None
+    for record in scored_images(split, description):
+        yield record, true_labels(record), paths[record.id]

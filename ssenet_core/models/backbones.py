@@ -1,6 +1,6 @@
 """Backbones by name, and where their first weights come from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,38 +8,48 @@ import torch
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.models.backbone import Backbone
+from ssenet_core.models.catalogue import backbone_faults, output_stride
 from ssenet_core.models.imagenet import read_resnet38
-from ssenet_core.models.resnet38 import STAGES, ResNet38
+from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.models.torchvision_backbone import TorchvisionResNet
+
+SHOWN = 5  # names of each fault in a message about weights
 
 
-def build_backbone(settings: Mapping[str, Any]) -> ResNet38:
+def build_backbone(settings: Mapping[str, Any]) -> Backbone:
     """The backbone that a `backbone` section of the configuration describes, weights not loaded.
 
     Args:
-        settings: name, width, dilations, dropout, freeze_batch_norm, frozen_stages.
+        settings: name, output_stride, freeze_batch_norm, frozen_stages; and of resnet38 width,
+            dilations, dropout.
+
+    Raises:
+        SSENetError: no such backbone, or it has no such output stride or stages.
     """
+    faults = list(backbone_faults(settings))
+    if faults:
+        raise SSENetError("; ".join(faults))
+    freezing = {key: settings[key] for key in ("freeze_batch_norm", "frozen_stages")}
     if settings["name"] != "resnet38":
-        raise SSENetError(f"backbone {settings['name']!r}: expected resnet38")
-    unknown = sorted(set(settings["frozen_stages"]) - set(STAGES))
-    if unknown:
-        raise SSENetError(
-            f"backbone.frozen_stages: {', '.join(unknown)} not among {', '.join(STAGES)}"
+        return TorchvisionResNet(
+            settings["name"], output_stride=output_stride(settings), **freezing
         )
     return ResNet38(
         settings["width"],
         dilations=tuple(settings["dilations"]),
         dropout=tuple(settings["dropout"]),
-        freeze_batch_norm=settings["freeze_batch_norm"],
-        frozen_stages=settings["frozen_stages"],
+        **freezing,
     )
 
 
-def load_backbone_weights(backbone: ResNet38, path: str | Path) -> None:
+def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
     """Fill `backbone` from a file of its own weights, or of a whole network's that has it inside.
 
     Args:
-        path: `.safetensors`, MXNet's `.params`, or a PyTorch file that holds tensors only; a head
-            in it is left out.
+        path: `.safetensors`, ResNet-38's `.params` of MXNet, or a PyTorch file that holds tensors
+            only; a head in it is left out. The names are the backbone's own, which for
+            torchvision's networks are torchvision's.
 
     Raises:
         SSENetError: the file is missing, damaged, or not of this backbone and width.
@@ -52,10 +62,32 @@ def load_backbone_weights(backbone: ResNet38, path: str | Path) -> None:
             for name, tensor in state.items()
             if name.startswith(prefix)
         }
-    try:
-        backbone.load_state_dict(state)
-    except RuntimeError as error:
-        raise SSENetError(f"{path}: these weights are not this backbone's: {error}") from error
+    state = {
+        name: tensor
+        for name, tensor in state.items()
+        if not name.startswith(backbone.head_prefixes)
+    }
+    faults = list(_differences(backbone.state_dict(), state))
+    if faults:
+        raise SSENetError(f"{path}: these weights are not this backbone's: {'; '.join(faults)}")
+    backbone.load_state_dict(state, strict=False)  # only counts of steps may be missing
+
+
+def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps a file's content from being a backbone's weights; the first names of each kind."""
+    counts = "num_batches_tracked"  # of batch normalisation; older files lack them, nothing uses it
+    missing = [name for name in expected if name not in found and not name.endswith(counts)]
+    unknown = [name for name in found if name not in expected]
+    shapes = [
+        f"{name} {tuple(getattr(found[name], 'shape', ()))} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and getattr(found[name], "shape", None) != tensor.shape
+    ]
+    kinds = {"missing": missing, "not its own": unknown, "of another shape": shapes}
+    for kind, names in kinds.items():
+        if names:
+            rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            yield f"{kind}: {', '.join(names[:SHOWN])}{rest}"
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

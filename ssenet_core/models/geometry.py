@@ -4,6 +4,7 @@ A stride-8 network's cell i looks at pixel 8 i of its view, not at the middle of
 8 i + 7 (its stride-2 convolutions keep their first centre). Plain bilinear resizing assumes the
 latter and shifts a map by 3.5 pixels of the view, which is 7 pixels of the photograph at scale 0.5.
 `alignment="cells"` uses the true positions; `"plain"` resizes as the published method does.
+The stride follows from a map and its view. Fails with `ValueError` where it is no backbone's.
 """
 
 from functools import lru_cache
@@ -12,7 +13,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-STRIDE = 8
+from ssenet_core.models.catalogue import OUTPUT_STRIDES
+from ssenet_core.models.catalogue import STRIDE as STRIDE
+
+
+def stride_of(cells: tuple[int, ...], view: tuple[int, int]) -> int:
+    """Pixels between neighbouring cells of the class maps of a view.
+
+    Args:
+        cells: height and width of the class maps.
+        view: height and width of the view, pixels.
+
+    Raises:
+        ValueError: no backbone has so many cells on such a view.
+    """
+    for stride in OUTPUT_STRIDES:
+        # Two strides fit where there is one cell alone: it is at pixel 0 at either.
+        if tuple(-(-edge // stride) for edge in view) == tuple(cells):
+            return stride
+    raise ValueError(
+        f"class maps of {tuple(cells)} cells from a view of {tuple(view)} pixels: "
+        f"expected a stride of {' or '.join(map(str, OUTPUT_STRIDES))}"
+    )
 
 
 def maps_to_pixels(
@@ -31,8 +53,9 @@ def maps_to_pixels(
     """
     if alignment == "plain":
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    stride = stride_of(maps.shape[2:], view)
     matrices = [
-        _interpolation(tuple(_pixels(pixels, length)), cells)
+        _interpolation(tuple(_pixels(pixels, length, stride)), cells)
         for pixels, length, cells in zip(size, view, maps.shape[2:], strict=True)
     ]
     return _apply(maps, *matrices)
@@ -58,19 +81,47 @@ def maps_to_view(
     """
     if alignment == "plain":
         return functional.interpolate(maps, size=cells, mode="bilinear", align_corners=False)
+    stride, other_stride = stride_of(maps.shape[2:], view), stride_of(cells, other)
     matrices = []
     for axis in (0, 1):
-        pixels = [STRIDE * cell for cell in range(cells[axis])]
+        pixels = [other_stride * cell for cell in range(cells[axis])]
         ratio = view[axis] / other[axis]
-        positions = tuple(((pixel + 0.5) * ratio - 0.5) / STRIDE for pixel in pixels)
+        positions = tuple(((pixel + 0.5) * ratio - 0.5) / stride for pixel in pixels)
         matrices.append(_interpolation(positions, maps.shape[2 + axis]))
     return _apply(maps, *matrices)
 
 
-def _pixels(pixels: int, view: int) -> list[float]:
+def cell_pixels(cells: tuple[int, int], view: tuple[int, int], alignment: str) -> Tensor:
+    """The row and column in a view, pixels, that each cell of its class maps stands for.
+
+    Args:
+        cells: height and width of the class maps.
+        view: height and width of the view, pixels.
+        alignment: "cells" or "plain" (the middle of the cell's share of the view).
+
+    Returns:
+        (*cells, 2) float64.
+    """
+    rows, columns = (torch.arange(edge, dtype=torch.float64) for edge in cells)
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2)
+    if alignment == "plain":
+        return (grid + 0.5) * grid.new_tensor(view) / grid.new_tensor(cells) - 0.5
+    return grid * stride_of(cells, view)
+
+
+def pixel_cells(
+    pixels: Tensor, view: tuple[int, int], cells: tuple[int, int], alignment: str
+) -> Tensor:
+    """The inverse of `cell_pixels`: rows and columns (..., 2) of a view as fractional cells."""
+    if alignment == "plain":
+        return (pixels + 0.5) * pixels.new_tensor(cells) / pixels.new_tensor(view) - 0.5
+    return pixels / stride_of(cells, view)
+
+
+def _pixels(pixels: int, view: int, stride: int) -> list[float]:
     """The cell position of every pixel of an image whose view has `view` pixels on that axis."""
     ratio = view / pixels
-    return [((pixel + 0.5) * ratio - 0.5) / STRIDE for pixel in range(pixels)]
+    return [((pixel + 0.5) * ratio - 0.5) / stride for pixel in range(pixels)]
 
 
 @lru_cache(maxsize=64)

@@ -1,20 +1,20 @@
 """The three networks of the pipeline: a ResNet backbone and, on top, a head each.
 
 In: normalised images (batch, 3, H, W). Out: class maps, affinity features or class scores on the
-backbone's grid, (batch, channels, ceil(H / 8), ceil(W / 8)).
+backbone's grid, (batch, channels, ceil(H / stride), ceil(W / stride)).
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.models.backbone import Backbone
 
 
 class CamNetwork(nn.Module):
     """Class activation maps: dropout and a 1 x 1 convolution without bias (paper, Fig. 3)."""
 
-    def __init__(self, backbone: ResNet38, classes: int, dropout: float = 0.5) -> None:
+    def __init__(self, backbone: Backbone, classes: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.backbone = backbone
         self.dropout = nn.Dropout2d(dropout)
@@ -33,14 +33,10 @@ class CamNetwork(nn.Module):
 class AffinityNetwork(nn.Module):
     """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn, Kwak 2018)."""
 
-    def __init__(self, backbone: ResNet38) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
-        # 64, 128, 256 of the published 512, 1024, 4096; a narrow net's shares are alike.
-        sizes = [
-            max(8, tap // share)
-            for tap, share in zip(backbone.tap_channels, (8, 8, 16), strict=True)
-        ]
+        sizes = backbone.embedding_channels
         self.embeddings = nn.ModuleList(
             nn.Conv2d(tap, size, 1, bias=False)
             for tap, size in zip(backbone.tap_channels, sizes, strict=True)
@@ -67,7 +63,7 @@ class DeepLab(nn.Module):
     """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone.
 
     Args:
-        backbone: of stride 8.
+        backbone: its features are what the scores are made from.
         classes: rows of the scores, the background among them.
         channels: of the two hidden layers.
         dilation: of the 3 x 3 convolution, in cells; one as large as the map would see its middle
@@ -76,7 +72,7 @@ class DeepLab(nn.Module):
     """
 
     def __init__(
-        self, backbone: ResNet38, classes: int, channels: int, dilation: int, dropout: float
+        self, backbone: Backbone, classes: int, channels: int, dilation: int, dropout: float
     ) -> None:
         super().__init__()
         self.backbone = backbone

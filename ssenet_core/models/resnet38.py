@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGES = ("conv1a", "b2", "b3", "b4", "b5", "b6", "b7", "bn7")
+from ssenet_core.models.backbone import Backbone
 
 
 def _conv(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -75,15 +75,15 @@ class BottleneckBlock(nn.Module):
         return self.conv1(active) + self.conv2b2(inner)
 
 
-class ResNet38(nn.Module):
+class ResNet38(Backbone):
     """The backbone without a head.
 
     Args:
         width: factor on every channel count; 1 is the published network (105,070,912 parameters).
         dilations: of stages b5, b6 and b7; the published ones suit images of some 500 pixels.
         dropout: shares of channels dropped in stages b6 and b7.
-        freeze_batch_norm: keep batch normalisation in evaluation mode, its affine part too.
-        frozen_stages: names out of `STAGES` whose weights stay as they are.
+        freeze_batch_norm: as for every `Backbone`.
+        frozen_stages: out of conv1a, b2, b3, b4, b5, b6, b7 and bn7.
     """
 
     stride = 8
@@ -97,7 +97,7 @@ class ResNet38(nn.Module):
         freeze_batch_norm: bool = False,
         frozen_stages: Sequence[str] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(freeze_batch_norm=freeze_batch_norm, frozen_stages=frozen_stages)
         c64, c128, c256, c512, c1024, c2048, c4096 = (
             max(4, round(width * channels)) for channels in (64, 128, 256, 512, 1024, 2048, 4096)
         )
@@ -111,13 +111,10 @@ class ResNet38(nn.Module):
         self.bn7 = nn.BatchNorm2d(c4096)
         self.channels = c4096
         self.tap_channels = (c512, c1024, c4096)
-        self.freeze_batch_norm = freeze_batch_norm
-        self.frozen_stages = tuple(frozen_stages)
+        # 64, 128, 256 of the published network; a narrow one's shares are alike.
+        self.embedding_channels = (max(8, c512 // 8), max(8, c1024 // 8), max(8, c4096 // 16))
         self._initialise()
-        self._freeze()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.taps(x)[-1]
+        self.freeze()
 
     def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pre-activated features after stages 4, 5 and 7, all at stride 8, for AffinityNet."""
@@ -129,26 +126,10 @@ class ResNet38(nn.Module):
         conv6 = functional.relu(self.bn7(self.b7(self.b6(x))))
         return conv4, conv5, conv6
 
-    def train(self, mode: bool = True) -> "ResNet38":
-        super().train(mode)
-        if self.freeze_batch_norm:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self
-
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-
-    def _freeze(self) -> None:
-        for name in self.frozen_stages:
-            getattr(self, name).requires_grad_(False)
-        if self.freeze_batch_norm:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.requires_grad_(False)
 
 
 def _stage(

@@ -26,18 +26,21 @@ from ssenet_core.report.gallery import (
 from ssenet_core.report.results import (
     BEST_NOTE,
     COLUMNS,
+    EQUIVARIANCE_NOTE,
     NUMERIC_COLUMNS,
     RATIO_NOTE,
     class_table,
+    equivariance_table,
     judged_on,
     load_entries,
+    load_equivariance,
     make_rows,
     markdown,
     results,
 )
 from ssenet_core.report.sheet import contact_sheet
 from ssenet_core.report.tables import read_metrics, stage_costs
-from ssenet_core.storage import VOID, atomic_path, write_json
+from ssenet_core.storage import VOID, atomic_path, write_json, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,6 +60,7 @@ def build_report(
     *,
     evaluations: Sequence[str | Path],
     trivial: Sequence[str | Path],
+    equivariance: Sequence[str | Path],
     metrics: Paths,
     benchmarks: Paths,
     manifests: Paths,
@@ -73,6 +77,7 @@ def build_report(
     Args:
         evaluations: JSON files of `evaluation.stages`.
         trivial: JSON files of the trivial answers.
+        equivariance: JSON files of `evaluation.equivariance`.
         metrics: training name ("cam/ssenet") to its metrics CSV.
         benchmarks: "stage/anything" to Snakemake's benchmark TSV.
         manifests: split to manifest; those of the gallery's splits are needed.
@@ -90,13 +95,15 @@ def build_report(
         SSENetError: an input is missing, damaged, or does not fit the others.
     """
     entries = load_entries([*trivial, *evaluations])
+    measured = load_equivariance(equivariance)
     plain_settings = json.loads(json.dumps(settings, default=str))
     splits = {split: load_manifest(path) for split, path in manifests.items()}
     classes = _classes(entries, splits)
     images = [_gallery_image(item, splits, classes, entries) for item in gallery]
 
-    write_json(output_json, results(entries, title=title, settings=plain_settings))
-    _write_text(output_markdown, markdown(entries, title))
+    facts = {"title": title, "settings": plain_settings, "equivariance": measured}
+    write_json(output_json, results(entries, **facts))
+    write_text(output_markdown, markdown(entries, title, measured))
     with atomic_path(output_gallery) as temporary:
         contact_sheet(images, classes, title).save(temporary, format="PNG", optimize=True)
     page = (
@@ -110,11 +117,12 @@ def build_report(
             thumbnail=THUMBNAIL,
             legend=_legend(classes),
             **_results_section(entries, classes),
+            **_equivariance_section(measured),
             **_training_section(metrics),
             **_cost_section(benchmarks),
         )
     )
-    _write_text(output_html, page)
+    write_text(output_html, page)
 
 
 def _results_section(entries: Sequence[Mapping[str, Any]], classes: list[str]) -> dict[str, Any]:
@@ -142,6 +150,15 @@ def _results_section(entries: Sequence[Mapping[str, Any]], classes: list[str]) -
         and _picture(
             "class_iou", rows, classes, alt="IoU of each class, a bar a row of the results table."
         ),
+    }
+
+
+def _equivariance_section(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    header, body = equivariance_table(measured)
+    return {
+        "equivariance_header": header,
+        "equivariance_rows": body if measured else [],
+        "equivariance_note": EQUIVARIANCE_NOTE,
     }
 
 
@@ -221,8 +238,3 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _write_text(path: str | Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -1,9 +1,9 @@
 """The results table of a run: rows from the evaluation JSONs, as data, Markdown and plain text.
 
-In: evaluation files of every stage, and the trivial answers. Out: one row a stage, variant and
-split; replicates that differ in their seed only (`ssenet`, `ssenet@1`) are one row, with mean and
-sample standard deviation. Fails with `SSENetError` that names a file of another kind, or files that
-disagree about the classes.
+In: evaluation files of every stage, and the trivial answers; measurements of equivariance. Out: one
+row a stage, variant and split; replicates that differ in their seed only (`ssenet`, `ssenet@1`) are
+one row, with mean and sample standard deviation. Fails with `SSENetError` that names a file of
+another kind, or files that disagree about the classes.
 """
 
 import re
@@ -44,6 +44,12 @@ BEST_NOTE = (
 RATIO_NOTE = (
     "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
     "class that occurs was never found."
+)
+EQUIVARIANCE = "equivariance"  # what such a file says its stage is
+EQUIVARIANCE_NOTE = (
+    "Mean absolute difference between the normalised class maps of a transformed image and the "
+    "transformed class maps of the image, over tagged classes: 0 for an equivariant network, 1 at "
+    "the most. Constant maps have 0 too: it does not say that maps are right."
 )
 
 
@@ -147,7 +153,42 @@ def make_rows(entries: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [_row(key, groups[key]) for key in ordered]
 
 
-def results(entries: Sequence[Mapping[str, Any]], *, title: str, settings: Any) -> dict[str, Any]:
+def load_equivariance(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read files of `evaluation.equivariance`."""
+    entries = []
+    for path in paths:
+        content = read_json(path)
+        facts = content if isinstance(content, dict) else {}
+        if (facts.get("format"), facts.get("stage")) != (FORMAT, EQUIVARIANCE):
+            raise SSENetError(
+                f"{path}: expected measurements of equivariance of format {FORMAT}, found "
+                "something else; delete the file and run the workflow again"
+            )
+        entries.append(facts)
+    return entries
+
+
+def equivariance_table(entries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Header and cells: transforms down, CAM networks across; several seeds are one column."""
+    networks: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        label = f"{base_variant(entry['name'])} ({entry['split']}, {entry['images']} images)"
+        networks.setdefault(label, []).append(entry["differences"] | {"mean": entry["mean"]})
+    names = list(dict.fromkeys(name for entry in entries for name in entry["differences"]))
+    body = []
+    for name in [*names, "mean"]:
+        runs = [[run.get(name) for run in found] for found in networks.values()]
+        body.append([name, *("–" if None in run else _spread(run).text(3) for run in runs)])
+    return ["Transform", *networks], body
+
+
+def results(
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    settings: Any,
+    equivariance: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Everything about a run that a program may want to read (`results.json`)."""
     return {
         "format": FORMAT,
@@ -155,18 +196,26 @@ def results(entries: Sequence[Mapping[str, Any]], *, title: str, settings: Any) 
         "classes": entries[0]["classes"] if entries else [],
         "rows": [asdict(row) for row in make_rows(entries)],
         "evaluations": list(entries),
+        "equivariance": list(equivariance),
         "settings": settings,
     }
 
 
-def markdown(entries: Sequence[Mapping[str, Any]], title: str) -> str:
-    """The results table and IoU a class as GitHub Markdown."""
+def markdown(
+    entries: Sequence[Mapping[str, Any]],
+    title: str,
+    equivariance: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The results table, IoU a class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
     lines = [f"# {title}", "", *_markdown_table(COLUMNS, [row.cells() for row in rows])]
     lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
     if entries:
         header, body = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *_markdown_table(header, body)]
+    if equivariance:
+        header, body = equivariance_table(equivariance)
+        lines += ["", "## Equivariance", "", *_markdown_table(header, body), "", EQUIVARIANCE_NOTE]
     return "\n".join(lines) + "\n"
 
 
@@ -255,7 +304,8 @@ def _present_mean(values: Sequence[float | None]) -> float | None:
 
 def _markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     right = [
-        name in NUMERIC_COLUMNS or (header[0] == "Class" and i) for i, name in enumerate(header)
+        name in NUMERIC_COLUMNS or (header[0] in {"Class", "Transform"} and i)
+        for i, name in enumerate(header)
     ]
     rule = ["---:" if align else "---" for align in right]
     escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in [header, *body]]

@@ -3,19 +3,20 @@
 import pytest
 import torch
 
-from ssenet_core.models.geometry import STRIDE, maps_to_pixels, maps_to_view
+from ssenet_core.models.geometry import STRIDE, maps_to_pixels, maps_to_view, stride_of
 
 
-def ramp(view: int) -> torch.Tensor:
+def ramp(view: int, stride: int = STRIDE) -> torch.Tensor:
     """A map whose cells hold the pixel they look at."""
-    cells = -(-view // STRIDE)
-    return (torch.arange(cells) * STRIDE).float().expand(1, 1, cells, cells)
+    cells = -(-view // stride)
+    return (torch.arange(cells) * stride).float().expand(1, 1, cells, cells)
 
 
+@pytest.mark.parametrize("stride", [8, 16])
 @pytest.mark.parametrize("view", [96, 97, 104])
-def test_cells_are_at_their_pixels(view: int) -> None:
-    pixels = maps_to_pixels(ramp(view), (view, view), (view, view), "cells")
-    last = (-(-view // STRIDE) - 1) * STRIDE
+def test_cells_are_at_their_pixels(view: int, stride: int) -> None:
+    pixels = maps_to_pixels(ramp(view, stride), (view, view), (view, view), "cells")
+    last = (-(-view // stride) - 1) * stride
     expected = torch.arange(view).clamp(max=last).float()
     torch.testing.assert_close(pixels[0, 0, 5], expected)
 
@@ -27,10 +28,24 @@ def test_a_rescaled_view_gives_the_same_place() -> None:
     torch.testing.assert_close(pixels[0, 0, 0], expected)
 
 
-def test_view_to_view_agrees_with_going_through_pixels() -> None:
-    warped = maps_to_view(ramp(96), (96, 96), (6, 6), (48, 48), "cells")
-    expected = (2 * 8 * torch.arange(6) + 0.5).clamp(max=88).float()
+@pytest.mark.parametrize("stride", [8, 16])
+def test_view_to_view_agrees_with_going_through_pixels(stride: int) -> None:
+    cells = 48 // stride
+    warped = maps_to_view(ramp(96, stride), (96, 96), (cells, cells), (48, 48), "cells")
+    expected = (2 * stride * torch.arange(cells) + 0.5).clamp(max=96 - stride).float()
     torch.testing.assert_close(warped[0, 0, 0], expected)
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+@pytest.mark.parametrize("view", [(9, 9), (9, 3), (8, 17), (96, 97), (375, 500)])
+def test_the_stride_follows_from_map_and_view(view: tuple[int, int], stride: int) -> None:
+    cells = tuple(-(-edge // stride) for edge in view)
+    assert stride_of(cells, view) == stride
+
+
+def test_maps_of_no_backbones_stride_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(3, 3\) cells.*\(96, 96\) pixels.*8 or 16"):
+        maps_to_pixels(torch.zeros(1, 1, 3, 3), (96, 96), (96, 96), "cells")
 
 
 def test_flip_and_resampling_commute_on_odd_views() -> None:

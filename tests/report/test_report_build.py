@@ -16,8 +16,18 @@ from ssenet_core.evaluation.stages import (
     evaluate_trivial,
 )
 from ssenet_core.report.build import build_report
+from ssenet_core.storage import write_json
 
-SECTIONS = {"results", "curves", "training", "classes", "gallery", "cost", "settings"}
+SECTIONS = {
+    "results",
+    "curves",
+    "equivariance",
+    "training",
+    "classes",
+    "gallery",
+    "cost",
+    "settings",
+}
 VOID_ELEMENTS = {"meta", "link", "img", "source"}
 
 
@@ -73,6 +83,14 @@ def run(tmp_path_factory):
         name="ssenet/d/d",
     )
     evaluate_trivial(manifest=train.manifest, output=root / "trivial.json", ellipse=0.7)
+    equivariance = [
+        root / f"{name}_equivariance.json" for name in ("baseline", "ssenet", "ssenet@1")
+    ]
+    for number, path in enumerate(equivariance):
+        measured = {"flip": 0.1 * number, "rotate 10°": None}
+        facts = {"name": path.stem.split("_")[0], "split": "pseudo_eval", "images": 3, "mean": 0.2}
+        head = {"format": 1, "stage": "equivariance"}
+        write_json(path, head | facts | {"differences": measured})
     metrics, benchmarks = {}, {}
     random = np.random.default_rng(0)
     for name in ("cam/baseline", "cam/ssenet", "cam/ssenet@1", "affinity/ssenet/d"):
@@ -91,6 +109,7 @@ def run(tmp_path_factory):
     return {
         "evaluations": evaluations,
         "trivial": [root / "trivial.json"],
+        "equivariance": equivariance,
         "metrics": metrics,
         "benchmarks": benchmarks,
         "manifests": {"pseudo_eval": train.manifest, "val": val.manifest},
@@ -137,7 +156,7 @@ def test_the_page_can_be_read_by_a_screen_reader(report):
     assert page.all("html")[0]["lang"] == "en"
     assert all(attributes.get("alt") for attributes in page.all("img"))
     assert all(attributes.get("scope") in {"col", "row"} for attributes in page.all("th"))
-    assert len(page.all("caption")) == len(page.all("table")) == 3
+    assert len(page.all("caption")) == len(page.all("table")) == 4
     assert len(page.all("h1")) == 1
 
 
@@ -162,6 +181,13 @@ def test_results_hold_every_run_and_every_row(report):
         ("deeplab", "ssenet/d/d", 1),
     ]
     assert content["classes"] == ["background", *CLASSES]
+    assert [entry["name"] for entry in content["equivariance"]] == [
+        "baseline",
+        "ssenet",
+        "ssenet@1",
+    ]
+    for text in ((report / name).read_text() for name in ("results.md", "index.html")):
+        assert "0.150 ± 0.071" in text  # flip, of the two seeds
     assert "| CAM | ssenet |" in (report / "results.md").read_text()
 
 
@@ -176,7 +202,8 @@ def test_the_same_run_gives_the_same_page(report, run, tmp_path):
 
 
 def test_a_run_without_masks_has_a_report(run, tmp_path):
-    nothing = {"evaluations": [], "trivial": [], "metrics": {}, "benchmarks": {}, "gallery": []}
+    lists = {key: [] for key in ("evaluations", "trivial", "equivariance", "gallery")}
+    nothing = lists | {"metrics": {}, "benchmarks": {}}
     page = Page(build(run, tmp_path, **nothing))
     assert {attributes["id"] for attributes in page.all("section")} == SECTIONS
     assert (tmp_path / "gallery.png").stat().st_size

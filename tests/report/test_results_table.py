@@ -7,7 +7,9 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.report.results import (
     COLUMNS,
     base_variant,
+    equivariance_table,
     load_entries,
+    load_equivariance,
     make_rows,
     markdown,
     results,
@@ -86,6 +88,42 @@ def test_the_terminal_table_is_the_same(tmp_path, capsys):
     assert any("52.0 ± 2.8" in line and line.startswith("CAM ") for line in lines)
     assert main(["results", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == lines
+
+
+def measured(name, flip, mean):
+    return {
+        "format": 1,
+        "stage": "equivariance",
+        "name": name,
+        "split": "train",
+        "images": 7,
+        "differences": {"flip": flip, "rotate 5°": None},
+        "mean": mean,
+    }
+
+
+def test_equivariance_has_a_column_a_network():
+    entries = [
+        measured("ssenet", 0.1, 0.2),
+        measured("base", 0.3, 0.4),
+        measured("ssenet@1", 0.2, 0),
+    ]
+    header, body = equivariance_table(entries)
+    assert header == ["Transform", "ssenet (train, 7 images)", "base (train, 7 images)"]
+    assert body == [
+        ["flip", "0.150 ± 0.071", "0.300"],
+        ["rotate 5°", "–", "–"],
+        ["mean", "0.100 ± 0.141", "0.400"],
+    ]
+    text = markdown(ENTRIES, "A run", entries)
+    assert "| flip | 0.150 ± 0.071 | 0.300 |" in text
+    assert results(ENTRIES, title="", settings={}, equivariance=entries)["equivariance"] == entries
+
+
+def test_other_files_are_no_measurements(tmp_path):
+    write_json(tmp_path / "a.json", ENTRIES[0])
+    with pytest.raises(SSENetError, match=r"a\.json: expected measurements"):
+        load_equivariance([tmp_path / "a.json"])
 
 
 def test_the_command_ends_an_error_in_one_line(tmp_path, capsys):

@@ -30,13 +30,17 @@ FROM_WALK = {**shards("random_walk", "train"), "evaluate_pseudo_labels": 1, **FR
 FROM_AFFINITY = {"train_affinity": 1, **FROM_WALK}
 FROM_REFINE = {**shards("refine_cam", "train"), "evaluate_crf": 1, **FROM_AFFINITY}
 FROM_MAPS = {**shards("infer_cam", "train"), "evaluate_cam_pseudo_eval": 1, **FROM_REFINE}
-FROM_CAM = {"train_cam": 1, **FROM_MAPS}
+FROM_CAM = {"train_cam": 1, "evaluate_equivariance": 1, **FROM_MAPS}
 
 CONFIG_CHANGES = {
     "nothing": ({}, {}),
     "evaluation alpha": (
         {"evaluation": {"alpha": 0.3}},
         {"evaluate_cam_pseudo_eval": 2, "report": 1},
+    ),
+    "equivariance angles": (
+        {"evaluation": {"equivariance": {"angles": [5]}}},
+        {"evaluate_equivariance": 2, "report": 1},
     ),
     "CRF iterations": ({"refine": {"iterations": 3}}, FROM_REFINE),
     "random-walk beta": (
@@ -53,6 +57,10 @@ CONFIG_CHANGES = {
         FROM_MAPS,
     ),
     "SER weight of ssenet": ({"cam": {"variants": {"ssenet": {"ser": {"weight": 2.0}}}}}, FROM_CAM),
+    "SER transforms of ssenet": (
+        {"cam": {"variants": {"ssenet": {"ser": {"transforms": ["flip", "rotate"]}}}}},
+        FROM_CAM,
+    ),
     "an unused variant": ({"cam": {"variants": {"other": {"epochs": 3}}}}, {}),
     "workers and threads": (
         {
@@ -90,7 +98,12 @@ def test_an_added_image_reruns_its_split_only(finished: Tree, split: str) -> Non
     checks = {**shards("check_images", split, own), f"manifest_{split}": 1, "evaluate_trivial": 1}
     val = {**shards("predict", "val", own), "evaluate_predictions": 1, "report": 1}
     # Both variants, and the one that they start from.
-    twice = {"train_cam": 3, "evaluate_cam_pseudo_eval": 2, **shards("infer_cam", "train", count=2)}
+    twice = {
+        "train_cam": 3,
+        "evaluate_equivariance": 2,
+        "evaluate_cam_pseudo_eval": 2,
+        **shards("infer_cam", "train", count=2),
+    }
     train = {"manifest_pseudo_eval": 1, **FROM_CAM, **twice}
     with put_back(listed):
         listed.write_text(f"{listed.read_text()}{new}\n")

@@ -1,0 +1,187 @@
+"""The paper's tables and figures, by name, on whatever dataset is configured."""
+
+for number, title in TABLE_TITLES.items():
+    if TABLE_SPLITS[number] in SCORED:
+
+        rule:
+            name:
+                f"table{number}"
+            input:
+                evaluations=table_evaluations(number),
+                archive=f"{PAPER}/test.tgz" if number == 3 and "test" in SPLITS else [],
+            output:
+                markdown=f"{PAPER}/table{number}.md",
+                json=f"{PAPER}/table{number}.json",
+            log:
+                f"{PAPER_LOGS}/table{number}.log",
+            conda:
+                "../envs/ssenet.yaml"
+            resources:
+                mem_mb=1000,
+                runtime=10,
+            params:
+                number=number,
+                title=title,
+                models=table_models(SHOWN.get(f"table{number}", [])),
+                published=SHOWN["published"],
+                code=code("ssenet_core.paper.tables"),
+            message:
+                title
+            script:
+                "../workflow_scripts/table.py"
+
+
+if "test" in SPLITS:
+
+    rule test_archive:
+        input:
+            manifest=f"{D}/manifest/test.json",
+            predictions=[
+                record.format(**paper_chains(SHOWN["compared"][-1:])[0])
+                for record in records("predict", "test")
+            ],
+        output:
+            archive=f"{PAPER}/test.tgz",
+        log:
+            f"{PAPER_LOGS}/test_archive.log",
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            predictions_dir=folder_of("predictions"),
+            code=code("ssenet_core.paper.archive"),
+        message:
+            "Packing the predictions of test for VOC's evaluation server"
+        script:
+            "../workflow_scripts/test_archive.py"
+
+
+if "pseudo_eval" in SCORED:
+
+    rule evaluate_scales:
+        input:
+            manifest=f"{D}/manifest/pseudo_eval.json",
+            checkpoint=rules.train_cam.output.checkpoint,
+        output:
+            scores=f"{CAM}/evaluation/pseudo_eval_scales.json",
+        log:
+            f"{LOGS}/evaluate_scales/{{cam}}.log",
+        benchmark:
+            f"{TIMES}/evaluate_scales/{{cam}}.tsv"
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            gpu=GPUS,
+            mem_mb=COMPUTE["shard_mem_mb"],
+            runtime=240,
+        params:
+            settings=part("cam", "inference"),
+            scales=SHOWN["scales"],
+            alpha=config["evaluation"]["alpha"],
+            alphas=config["evaluation"]["alphas"],
+            code=code("ssenet_core.evaluation.scales"),
+        message:
+            "Scoring the maps of {wildcards.cam} at every scale"
+        script:
+            "../workflow_scripts/evaluate_scales.py"
+
+    for number in (4, 5):
+
+        rule:
+            name:
+                f"figure{number}"
+            input:
+                evaluations=of_cams(rules.evaluate_scales.output.scores, SHOWN["compared"]),
+            output:
+                figure=f"{PAPER}/figure{number}.png",
+            log:
+                f"{PAPER_LOGS}/figure{number}.log",
+            conda:
+                "../envs/ssenet.yaml"
+            resources:
+                mem_mb=1000,
+                runtime=10,
+            params:
+                number=number,
+                code=code("ssenet_core.paper.figures"),
+            message:
+                f"Figure {number}"
+            script:
+                "../workflow_scripts/scale_figure.py"
+
+
+rule figure1:
+    input:
+        pictures=of_cams(rules.evaluate_equivariance.output.figure, SHOWN["compared"]),
+    output:
+        figure=f"{PAPER}/figure1.png",
+    log:
+        f"{PAPER_LOGS}/figure1.log",
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        names=SHOWN["compared"],
+        code=code("ssenet_core.paper.figures"),
+    message:
+        "Figure 1"
+    script:
+        "../workflow_scripts/figure1.py"
+
+
+rule figure2:
+    input:
+        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
+        checkpoints=of_cams(rules.train_cam.output.checkpoint, SHOWN["compared"]),
+    output:
+        figure=f"{PAPER}/figure2.png",
+    log:
+        f"{PAPER_LOGS}/figure2.log",
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=COMPUTE["shard_mem_mb"],
+        runtime=30,
+    params:
+        images=gallery_ids(GALLERY_SPLIT),
+        names=SHOWN["compared"],
+        scales=SHOWN["scales"],
+        precision=config["cam"]["defaults"]["inference"]["precision"],
+        code=code("ssenet_core.paper.figures"),
+    message:
+        "Figure 2"
+    script:
+        "../workflow_scripts/figure2.py"
+
+
+if "val" in SPLITS:
+
+    rule figure6:
+        input:
+            manifest=f"{D}/manifest/val.json",
+            predictions=[
+                record.format(**paper_chains(SHOWN["compared"][-1:])[0])
+                for record in records("predict", "val")
+            ],
+        output:
+            figure=f"{PAPER}/figure6.png",
+        log:
+            f"{PAPER_LOGS}/figure6.log",
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            images=gallery_ids("val"),
+            predictions_dir=folder_of("predictions"),
+            code=code("ssenet_core.paper.figures"),
+        message:
+            "Figure 6"
+        script:
+            "../workflow_scripts/figure6.py"

@@ -1,0 +1,49 @@
+"""What the paper's tables and figures show: variants, and the files behind them."""
+
+PAPER = f"{D}/paper"
+SHOWN = config["paper"]
+PAPER_LOGS = f"{LOGS}/paper"
+
+
+def seeded_cams(names):
+    """CAM variants, one name a seed."""
+    return [configuration.seeded(name, seed, SEEDS) for name in names for seed in SEEDS]
+
+
+def paper_chains(names):
+    """The chains behind CAM variants, one a seed, as wildcards."""
+    return [
+        {"cam": configuration.seeded(name, seed, SEEDS)}
+        | {key: configuration.seeded(SHOWN[key], seed, SEEDS) for key in ("affinity", "deeplab")}
+        for name in names
+        for seed in SEEDS
+    ]
+
+
+def of_paper_chains(pattern, names):
+    """A path of every chain behind CAM variants."""
+    return [pattern.format(**chain) for chain in paper_chains(names)]
+
+
+def table_models(names):
+    """What a table reads of CAM variants' settings."""
+    return {name: {key: resolved("cam", name)[key] for key in ("ser", "resize")} for name in names}
+
+
+def table_evaluations(number):
+    """The evaluations that a table shows."""
+    if number == 3:
+        return of_paper_chains(f"{DEEPLAB}/evaluation/val.json", SHOWN["compared"][-1:])
+    names = SHOWN[f"table{number}"]
+    found = of_cams(f"{CAM}/evaluation/pseudo_eval.json", seeded_cams(names))
+    if number == 1:
+        found += of_paper_chains(f"{AFFINITY}/evaluation/pseudo_eval.json", names)
+    return found
+
+
+TABLE_TITLES = {
+    1: "Table 1: baseline and SSENet by the small branch's rate, pseudo_eval",
+    2: "Table 2: baseline and SSENet by the range of scales in training, pseudo_eval",
+    3: "Table 3: the segmentation network, val",
+}
+TABLE_SPLITS = {1: "pseudo_eval", 2: "pseudo_eval", 3: "val"}

@@ -1,0 +1,69 @@
+"""What rules/download.smk fetches: where it lies, where it comes from, and which of it is needed."""
+
+from snakemake.logging import logger
+
+SOURCES = config["download"]
+ARCHIVES = f"{SOURCES['folder']}/archives"
+WEIGHTS = f"{SOURCES['folder']}/weights"
+VOC_RECORD = f"{VOC}/.complete.json"
+AUG = f"{VOC}/SegmentationClassAug"
+AUG_RECORD = f"{AUG}/.complete.json"
+TRAIN_AUG = f"{VOC}/ImageSets/Segmentation/train_aug.txt"
+RESNET38 = f"{WEIGHTS}/resnet38_imagenet.safetensors"
+RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"
+# Rules make files of weights that are not here alone: a user's own is never made anew.
+ABSENT = [name for name in SOURCES["weights"] if not os.path.exists(f"{WEIGHTS}/{name}")]
+
+
+def source_of(name):
+    """A params function: an entry of the section; not compared (see `save_every`)."""
+    return lambda wildcards, threads: SOURCES[name]
+
+
+def weights_source(wildcards, threads):
+    """A file of weights' entry; not compared."""
+    return SOURCES["weights"][wildcards.file]
+
+
+def voc_root(wildcards):
+    """Where VOC 2012 lies."""
+    return VOC
+
+
+def first_weights_files():
+    """Files of first weights that the configuration's variants name."""
+    named = {
+        resolved(section, name)["backbone"]["weights"]
+        for section in ("cam", "affinity", "deeplab")
+        for name in config[section]["variants"]
+    }
+    return sorted(filter(None, named))
+
+
+def to_be_fetched(wildcards):
+    """What the configuration needs and is not here, of all that the rules here make."""
+    wanted = [TRAIN_AUG if file == TRAIN_AUG else VOC_RECORD for file in AWAITED]
+    if is_voc2012() and DATASET["mask_dir"] == "SegmentationClassAug" and not is_filled(AUG):
+        wanted.append(AUG_RECORD)
+    known = {RESNET38, *(f"{WEIGHTS}/{name}" for name in ABSENT)}
+    wanted += [file for file in first_weights_files() if file in known and not os.path.exists(file)]
+    return list(dict.fromkeys(wanted))
+
+
+def awaited_message():
+    """What is missing, and the command that fetches it."""
+    files = [str(file) for file in workflow.overwrite_configfiles or []]
+    options = f" --configfile {' '.join(files)}" if files else ""
+    return (
+        f"the dataset {DATASET['name']} is not here: {', '.join(AWAITED)} missing; fetch it first: "
+        f"snakemake{options} --cores 1 download"
+    )
+
+
+def refuse_awaited(wildcards):
+    """An input function of what cannot be made without the dataset."""
+    raise WorkflowError(awaited_message())
+
+
+if AWAITED and workflow.is_main_process:
+    logger.warning(awaited_message())

@@ -1,0 +1,172 @@
+"""How equivariant a CAM network is: how far M(Ax) is from A M(x), over scalings, flip, rotations.
+
+In: a manifest with tags, and a CAM network's checkpoint. Out: a JSON file with a number a
+transform (the paper's Fig. 1-2 as numbers), and the same as a picture. No mask is read. Fails with
+`SSENetError` when no image has a tag.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssenet_core.cam.losses import counted_cells, normalise
+from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
+from ssenet_core.data.augment import to_tensor
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.equivariance_figure import HeatRow, draw_rows
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.device import pick_device
+from ssenet_core.progress import progress
+from ssenet_core.storage import load_image, write_json
+
+FORMAT = 1
+STAGE = "equivariance"
+SHOWN = 5  # images in the picture
+
+
+def evaluate_equivariance(
+    *,
+    manifest: str | Path,
+    checkpoint: str | Path,
+    settings: Mapping[str, Any],
+    output: str | Path,
+    figure: str | Path,
+    name: str,
+) -> None:
+    """Measure a CAM network's equivariance on some of a split's tagged images.
+
+    A transform's number is the mean over the images of `map_difference`; images too small for a
+    common cell are left out of it, and a transform that leaves out all has none (null). "mean" is
+    the plain mean of the transforms' numbers: it depends on which transforms are configured.
+
+    Args:
+        manifest: the split's manifest.
+        checkpoint: a CAM network's.
+        settings: `evaluation.equivariance`: images, scales, flip, angles.
+        output: JSON to write.
+        figure: PNG to write: class maps of some images, warped back.
+        name: the CAM variant.
+
+    Raises:
+        SSENetError: the checkpoint or an image is damaged, or no image has a tag.
+    """
+    device = pick_device()
+    network, facts = load_checkpoint(checkpoint, "cam", device)
+    alignment = facts["settings"]["alignment"]
+    split = load_manifest(manifest)
+    images = _chosen(split, settings["images"])
+    warps = named_warps(settings)
+    found: dict[str, list[float]] = {key: [] for key in warps}
+    rows: list[HeatRow] = []
+    description = f"Equivariance of {name}"
+    for record in progress(images, total=len(images), description=description):
+        photo = load_image(record.image)
+        measured = Measured(network, to_tensor(photo)[None].to(device), record.tags, alignment)
+        for key, warp in warps.items():
+            difference = measured.difference(warp)
+            if difference is not None:
+                found[key].append(difference)
+        if len(rows) < SHOWN:
+            views = {"image": Warp(), **warps}
+            heat = {key: measured.back(warp).numpy() for key, warp in views.items()}
+            rows.append(HeatRow(record.id, split.classes[record.tags[0] - 1], photo, heat))
+    means = {key: statistics.fmean(values) if values else None for key, values in found.items()}
+    known = [value for value in means.values() if value is not None]
+    content = {
+        "format": FORMAT,
+        "stage": STAGE,
+        "name": name,
+        "split": split.split,
+        "images": len(images),
+        "differences": means,
+        "mean": statistics.fmean(known) if known else None,
+    }
+    write_json(output, content)
+    draw_rows(figure, rows, title=f"{name}: class maps of the transformed image, transformed back")
+
+
+def named_warps(settings: Mapping[str, Any]) -> dict[str, Warp]:
+    """The transforms to measure, by the names that tables show."""
+    warps = {f"scale {scale:g}": Warp((Scale(scale),)) for scale in settings["scales"]}
+    if settings["flip"]:
+        warps["flip"] = Warp((Flip(),))
+    return warps | {f"rotate {angle:g}°": Warp((Rotate(angle),)) for angle in settings["angles"]}
+
+
+def map_difference(expected: Tensor, found: Tensor, known: Tensor) -> float | None:
+    """Mean absolute difference between normalised class maps: 0 for equal ones, 1 at the most.
+
+    Both are ReLU'd and divided by their spatial maximum (Eq. 3) as in training, the maximum over
+    the cells that count; then averaged over classes and those cells. Maps that are zero everywhere
+    are equal, so are constant ones: equivariance alone does not make a good map.
+
+    Args:
+        expected: A M(x) of the tagged classes at the cells of M(Ax), (1, classes, h, w).
+        found: M(Ax) of the tagged classes, (1, classes, h, w).
+        known: the cells that count, (h, w): those that come from between cells of M(x).
+
+    Returns:
+        None where no cell counts.
+    """
+    if not known.any():
+        return None
+    maps = counted_cells(expected, found, known)
+    every_class = expected.new_ones(expected.shape[:2])
+    a, b = (normalise(each, every_class) for each in maps)
+    return float((a - b).abs().mean())
+
+
+@dataclass
+class Measured:
+    """One image's class maps, and those of its transformed views.
+
+    Attributes:
+        network: gives class maps of (1, 3, H, W).
+        view: the image at its size, (1, 3, H, W).
+        tags: label values of its classes.
+        alignment: "cells" or "plain".
+    """
+
+    network: nn.Module
+    view: Tensor
+    tags: Sequence[int]
+    alignment: str
+    maps: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.maps = self._maps(Warp())
+
+    def difference(self, warp: Warp) -> float | None:
+        """How far M(Ax) is from A M(x), see `map_difference`."""
+        found = self._maps(warp)
+        expected, known = warp.maps(self.maps, size_of(self.view), size_of(found), self.alignment)
+        return map_difference(expected, found, known)
+
+    def back(self, warp: Warp) -> Tensor:
+        """M(Ax) of the first tag, normalised, at the image's pixels; NaN outside of Ax."""
+        maps, shown = warp.maps_back(self._maps(warp)[:, :1], size_of(self.view), self.alignment)
+        heat = normalise(maps * shown.to(maps), maps.new_ones(1, 1))[0, 0].cpu()
+        return heat.masked_fill(~shown, torch.nan)
+
+    @torch.inference_mode()
+    def _maps(self, warp: Warp) -> Tensor:
+        maps = self.network(warp.view(self.view)).float()
+        return maps[:, [tag - 1 for tag in self.tags]]
+
+
+def _chosen(split: Manifest, count: int) -> list[ImageRecord]:
+    """At most `count` tagged images, evenly spaced over the split."""
+    tagged = [record for record in split.images if record.tags]
+    if not tagged:
+        raise SSENetError(
+            f"split {split.split} of {split.dataset}: expected images with tags to measure "
+            "equivariance on, found none"
+        )
+    count = min(count, len(tagged))
+    return [tagged[index * len(tagged) // count] for index in range(count)]

@@ -1,0 +1,83 @@
+"""How good a network's class activation maps are at each test scale (the paper's Figures 4 and 5).
+
+In: a split with masks and tags, and a checkpoint. Out: one JSON with a threshold curve for every
+single scale and for the sum of the scales. No map is stored: each image is read once, and each of
+its views passes the network once.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_of
+from ssenet_core.data.manifest import load_manifest
+from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
+from ssenet_core.evaluation.entries import (
+    curve_points,
+    entry,
+    naming,
+    scored_images,
+    true_labels,
+)
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.storage import load_image, write_json
+
+MULTI_SCALE = "MS"
+
+
+def evaluate_scales(
+    *,
+    manifest: str | Path,
+    checkpoint: str | Path,
+    output: str | Path,
+    name: str,
+    settings: Mapping[str, Any],
+    scales: Sequence[float],
+    alpha: float,
+    alphas: Mapping[str, Any],
+) -> None:
+    """Score the class activation maps of every single scale, and of all scales together.
+
+    Args:
+        manifest: the split's manifest; its images need masks and tags.
+        checkpoint: a CAM network's.
+        output: JSON to write: an entry a scale under "scales", by name ("0.5", ..., "MS" for the
+            sum over `settings["scales"]`), each with its curve.
+        name: the CAM variant.
+        settings: `inference` of the variant: scales, flip, precision.
+        scales: the single scales to score.
+        alpha: background score at which mIoU, mFN and mFP are given.
+        alphas: `{start, stop, count}` of the curves' thresholds.
+
+    Raises:
+        SSENetError: a file is missing, damaged, or does not fit its mask.
+    """
+    device = pick_device()
+    network, facts = load_checkpoint(checkpoint, "cam", device)
+    alignment = facts["settings"]["alignment"]
+    split = load_manifest(manifest)
+    grid = alpha_grid(**alphas)
+    together = list(settings["scales"])
+    every = sorted({*scales, *together})
+    names = {f"{scale:g}": [scale] for scale in scales} | {MULTI_SCALE: together}
+    curves = {key: ThresholdCurve([*grid, alpha], split.num_classes) for key in names}
+    for record in scored_images(split, f"Scoring scales of {name}"):
+        photograph, truth = load_image(record.image), true_labels(record)
+        with torch.inference_mode(), autocast(device, settings["precision"]):
+            maps = {
+                scale: single_scale_maps(network, photograph, scale, settings["flip"], alignment)
+                for scale in every
+            }
+        for key, members in names.items():
+            shown = normalised_maps(sum_of(maps[scale] for scale in members), record.tags)
+            with naming(checkpoint, record):
+                curves[key].add(truth, shown, torch.tensor(record.tags).numpy())
+    entries = {
+        key: entry(split, "cam", name, curve.confusion(alpha), tags_used=True)
+        | {"alpha": alpha, "curve": curve_points(curve, grid)}
+        for key, curve in curves.items()
+    }
+    write_json(output, {"name": name, "multi_scale": together, "scales": entries})

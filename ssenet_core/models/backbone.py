@@ -1,0 +1,77 @@
+"""What the three networks need of a backbone, and what all backbones do alike: freezing.
+
+In: normalised images (batch, 3, H, W). Out: features, (batch, channels, ceil(H / stride),
+ceil(W / stride)). Cell i of an output row looks at pixel stride * i: whoever resamples a map relies
+on it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+from torch import Tensor, nn
+
+
+class Backbone(nn.Module, ABC):
+    """A convolutional network without its head.
+
+    A subclass builds its layers, sets the attributes and calls `freeze` at the end.
+
+    Args:
+        freeze_batch_norm: keep batch normalisation in evaluation mode, its affine part too.
+        frozen_stages: names of stages whose weights and statistics stay as they are.
+
+    Attributes:
+        stride: pixels between neighbouring cells.
+        channels: of the features.
+        tap_channels: of the three taps.
+        embedding_channels: of what AffinityNet makes of the three taps.
+        head_prefixes: beginnings of the names that a file of weights has beside the backbone's own.
+    """
+
+    stride: int
+    channels: int
+    tap_channels: tuple[int, int, int]
+    embedding_channels: tuple[int, int, int]
+    head_prefixes: tuple[str, ...] = ()
+
+    def __init__(
+        self, *, freeze_batch_norm: bool = False, frozen_stages: Sequence[str] = ()
+    ) -> None:
+        super().__init__()
+        self.freeze_batch_norm = freeze_batch_norm
+        self.frozen_stages = tuple(frozen_stages)
+
+    @abstractmethod
+    def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features at three depths, all on the output's grid, for AffinityNet; the last is it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.taps(x)[-1]
+
+    def stage(self, name: str) -> list[nn.Module]:
+        """The modules of one stage."""
+        return [getattr(self, name)]
+
+    def freeze(self) -> None:
+        """Take gradients from what the settings freeze."""
+        for part in self._frozen():
+            part.requires_grad_(False)
+        if self.freeze_batch_norm:
+            for norm in _norms(self):
+                norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode, except for batch normalisation that is frozen."""
+        super().train(mode)
+        for part in [self] if self.freeze_batch_norm else self._frozen():
+            for norm in _norms(part):
+                norm.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        return [module for name in self.frozen_stages for module in self.stage(name)]
+
+
+def _norms(part: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    return (module for module in part.modules() if isinstance(module, nn.BatchNorm2d))

@@ -1,0 +1,15 @@
+"""Measure a CAM network's equivariance (rule evaluate_equivariance)."""
+
+from ssenet_core.evaluation.equivariance import evaluate_equivariance
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        evaluate_equivariance(
+            manifest=snakemake.input.manifest,
+            checkpoint=snakemake.input.checkpoint,
+            settings=snakemake.params.settings,
+            output=snakemake.output.scores,
+            figure=snakemake.output.figure,
+            name=snakemake.wildcards.cam,
+        )

@@ -1,0 +1,17 @@
+"""Scores of a CAM network at every test scale (rule evaluate_scales)."""
+
+from ssenet_core.evaluation.scales import evaluate_scales
+from ssenet_core.job import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        evaluate_scales(
+            manifest=snakemake.input.manifest,
+            checkpoint=snakemake.input.checkpoint,
+            output=snakemake.output.scores,
+            name=snakemake.wildcards.cam,
+            settings=snakemake.params.settings,
+            scales=snakemake.params.scales,
+            alpha=snakemake.params.alpha,
+            alphas=snakemake.params.alphas,
+        )

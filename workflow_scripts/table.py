@@ -1,0 +1,16 @@
+"""One of the paper's tables (rules table1, table2, table3)."""
+
+from ssenet_core.job import job
+from ssenet_core.paper.tables import write_table
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        write_table(
+            number=snakemake.params.number,
+            evaluations=snakemake.input.evaluations,
+            models=snakemake.params.models,
+            published=snakemake.params.published,
+            title=snakemake.params.title,
+            markdown=snakemake.output.markdown,
+            json=snakemake.output.json,
+        )

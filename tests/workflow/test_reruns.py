@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from workflow_tree import Tree, put_back
 
 from ssenet_core.data.sharding import shard_of
+from ssenet_core.storage import read_json
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -213,3 +215,24 @@ def unlisted(photos: Path) -> dict[str, str]:
     names = sorted(path.stem for path in (photos / "JPEGImages").glob("*.jpg"))
     left = [name for name in names if name not in {*listed["train"], *listed["val"]}]
     return dict(zip(("train", "val"), left, strict=True))
+
+
+def test_the_tables_want_every_variant_and_its_walk(finished: Tree) -> None:
+    stale = finished.stale({"paper": {"table1": ["baseline", "ssenet-0.6"]}}, "table1", "table2")
+    assert stale["train_cam"] == 2  # ssenet-0.6 and baseline-wide
+    assert stale["train_affinity"] == 2
+    assert {"table1", "table2", "evaluate_pseudo_labels"} <= stale.keys()
+    assert "train_deeplab" not in stale
+
+
+def test_the_papers_figures_are_made_from_what_is_there(finished: Tree) -> None:
+    targets = ["figure1", "figure2", "figure4", "figure5", "figure6", "table3"]
+    assert finished.stale({}, *targets) == {"evaluate_scales": 2, **dict.fromkeys(targets, 1)}
+    run = finished.snakemake("--", *targets)
+    assert run.returncode == 0, run.stdout
+    for figure in targets[:-1]:
+        with Image.open(finished.results / "paper" / f"{figure}.png") as picture:
+            assert min(picture.size) > 100
+            assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    table = read_json(finished.results / "paper" / "table3.json")
+    assert [row[0] for row in table["rows"]] == ["this run: ssenet/default/default"]

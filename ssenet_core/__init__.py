@@ -1,0 +1,14 @@
+"""Scale-equivariant class activation maps: the method, and `Segmenter`, which uses its result."""
+
+from importlib import import_module
+from typing import Any
+
+__all__ = ["Segmenter"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, as it brings torch; and by its name as a text, as all modules would
+    # have it in their fingerprints otherwise.
+    if name in __all__:
+        return getattr(import_module("ssenet_core.segmenter"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

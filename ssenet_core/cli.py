@@ -1,7 +1,10 @@
 """The command `ssenet`: what a person asks for beside the workflow. The one module that prints."""
 
 import argparse
+import contextlib
+import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +43,38 @@ def _convert(options: argparse.Namespace) -> None:
     print(options.safetensors)
 
 
+def _predict(options: argparse.Namespace) -> None:
+    from ssenet_core.photographs import find_photographs, segment_photographs
+    from ssenet_core.segmenter import DENSE_CRF, Segmenter
+
+    photographs = find_photographs(options.photographs)
+    crf = DENSE_CRF if options.crf else None
+    segmenter = Segmenter.load(options.model, scales=options.scales, flip=options.flip, crf=crf)
+    print(segment_photographs(segmenter, photographs, options.out, overlays=options.overlay))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from ssenet_core.export import export_torchscript
+
+    export_torchscript(options.model, options.out, size=options.size)
+    print(options.out)
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    with contextlib.suppress(ValueError):
+        scales = tuple(map(float, text.split(",")))
+        if all(0 < scale < math.inf for scale in scales):
+            return scales
+    raise argparse.ArgumentTypeError(f"expected positive numbers, as 0.5,1,1.5, found {text!r}")
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch("([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected height and width, as 96x128, found {text!r}")
+    return int(found[1]), int(found[2])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssenet", description="What goes with the SSENet workflow."
@@ -58,7 +93,52 @@ def _parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("safetensors", type=Path, metavar="SAFETENSORS", help="file to write")
     convert.set_defaults(action=_convert)
+    _add_predict(commands.add_parser("predict", help="segment photographs with a trained DeepLab"))
+    _add_export(commands.add_parser("export", help="turn a trained DeepLab into TorchScript"))
     return parser
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "photographs",
+        nargs="+",
+        type=Path,
+        metavar="PHOTO_OR_FOLDER",
+        help="photographs, and folders of .jpg, .jpeg or .png files",
+    )
+    _add_model_and_out(parser, "FOLDER", "folder for masks/, overlays/ and areas.json")
+    parser.add_argument(
+        "--scales",
+        type=_scales,
+        default=(0.75, 1.0, 1.25, 1.5),
+        metavar="S,S,...",
+        help="factors of the photograph's size; default: 0.75,1,1.25,1.5",
+    )
+    parser.add_argument(
+        "--no-flip", dest="flip", action="store_false", help="no mirrored views: twice as fast"
+    )
+    parser.add_argument(
+        "--no-crf", dest="crf", action="store_false", help="no dense CRF along the image's edges"
+    )
+    parser.add_argument(
+        "--overlay", action="store_true", help="write the photographs under the labels' colours too"
+    )
+    parser.set_defaults(action=_predict)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_model_and_out(parser, "FILE.torchscript.pt", "file to write")
+    parser.add_argument(
+        "--size", type=_size, required=True, metavar="HxW", help="height and width of the images"
+    )
+    parser.set_defaults(action=_export)
+
+
+def _add_model_and_out(parser: argparse.ArgumentParser, out: str, what: str) -> None:
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="MODEL.pt", help="checkpoint of DeepLab"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar=out, help=what)
 
 
 if __name__ == "__main__":

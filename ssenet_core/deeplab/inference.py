@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,15 +32,35 @@ def predict(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path
     network, _ = load_checkpoint(checkpoint, "deeplab", device)
 
     def write(image: ImageRecord, path: Path) -> None:
-        photograph = load_image(image.image)
-        with torch.inference_mode(), autocast(device, settings["precision"]):
-            scores = mean_scores(network, photograph, settings["scales"], settings["flip"])
-        probabilities = scores.softmax(dim=0).cpu().numpy()
-        if settings["crf"]:
-            probabilities = dense_crf(np.array(photograph), probabilities, **settings["crf"])
-        write_label_png(path, probabilities.argmax(axis=0).astype(np.uint8))
+        probabilities = label_probabilities(network, load_image(image.image), settings)
+        write_label_png(path, likeliest(probabilities))
 
     map_images(shard, write, "predictions")
+
+
+def label_probabilities(
+    network: nn.Module, photograph: Image.Image, settings: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    """Probabilities of the labels at each pixel of an RGB photograph, after the CRF if any.
+
+    Args:
+        settings: scales, flip, precision, crf (or None).
+
+    Returns:
+        (classes, H, W) float32, background first; sums over the labels are one.
+    """
+    device = next(network.parameters()).device
+    with torch.inference_mode(), autocast(device, settings["precision"]):
+        scores = mean_scores(network, photograph, settings["scales"], settings["flip"])
+    probabilities = scores.softmax(dim=0).cpu().numpy()
+    if settings["crf"]:
+        probabilities = dense_crf(np.array(photograph), probabilities, **settings["crf"])
+    return probabilities
+
+
+def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Label values (H, W) uint8 of the highest probabilities (labels, H, W)."""
+    return probabilities.argmax(axis=0).astype(np.uint8)
 
 
 def mean_scores(

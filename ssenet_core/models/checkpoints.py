@@ -12,7 +12,7 @@ from ssenet_core.models.backbones import build_backbone, load_tensors
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
 from ssenet_core.storage import atomic_path
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def build_network(

@@ -38,7 +38,11 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of an image: its column on the sheet, a caption, and IoU where it is labels."""
+    """One picture of an image: its column on the sheet, a caption, and IoU where it is labels.
+
+    The IoU is the mean over the foreground classes of the truth or the answer, for a thing that is
+    outlined well shall not be marked down because all around it is void.
+    """
 
     column: str
     caption: str
@@ -166,10 +170,16 @@ def _label_panel(
     iou = None
     if truth is not None:
         try:
-            iou = scores(confusion_matrix(truth, labels, len(classes))).miou
+            iou = _foreground_iou(scores(confusion_matrix(truth, labels, len(classes))).iou)
         except LabelError as error:
             raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
     return Panel(column, column, label_picture(labels), iou)
+
+
+def _foreground_iou(iou: Sequence[float | None]) -> float | None:
+    """Mean over the foreground classes that occur; the background's where none does."""
+    present = [value for value in iou[1:] if value is not None]
+    return sum(present) / len(present) if present else iou[0]
 
 
 def _existing(item: Mapping[str, Any], key: str, name: str) -> Path | None:

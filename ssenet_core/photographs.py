@@ -1,0 +1,149 @@
+"""Segment photographs that lie anywhere: masks, overlays and the classes' areas in one folder.
+
+In: files and folders, and a segmenter. Out: `masks/{stem}.png`, on demand `overlays/{stem}.png`,
+and `areas.json`. Photographs that cannot be told apart by their stems are refused before anything
+is written; unreadable ones are left out, and named by one `SSENetError` after the others are done.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssenet_core.data.layout import LONGEST_ID, listing
+from ssenet_core.errors import SSENetError
+from ssenet_core.progress import progress
+from ssenet_core.segmenter import Segmenter
+from ssenet_core.storage import atomic_path, load_image, voc_palette, write_json, write_label_png
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
+    """Photographs by their stems, in the stems' order.
+
+    Args:
+        places: files of any suffix, and folders whose `.jpg`, `.jpeg` and `.png` files are meant,
+            without those of their subfolders and without hidden ones.
+
+    Raises:
+        SSENetError: a place does not exist, a folder has no photograph, or two photographs have
+            the same stem; all are listed.
+    """
+    found: dict[str, list[Path]] = {}
+    problems = []
+    for place in map(Path, places):
+        if not place.exists():
+            problems.append(f"{place}: no such file or folder")
+            continue
+        files = _in_folder(place) if place.is_dir() else [place]
+        if not files:
+            problems.append(f"{place}: no {', '.join(SUFFIXES)} file in this folder")
+        for file in files:
+            same = found.setdefault(file.stem, [])
+            if file.absolute() not in [other.absolute() for other in same]:
+                same.append(file)
+    problems += [
+        f"{' and '.join(map(str, files))}: their masks would have the same name"
+        for files in found.values()
+        if len(files) > 1
+    ]
+    if problems:
+        raise SSENetError(listing("these photographs cannot be segmented", problems))
+    return {stem: found[stem][0] for stem in sorted(found)}
+
+
+def segment_photographs(
+    segmenter: Segmenter,
+    photographs: Mapping[str, Path],
+    out: str | Path,
+    *,
+    overlays: bool = False,
+) -> Path:
+    """Write the masks of photographs, and the share of the pixels that each class has in them.
+
+    Args:
+        photographs: by their stems, as from `find_photographs`.
+        out: folder to write to.
+        overlays: whether to write the photographs under their labels' colours as well.
+
+    Returns:
+        The path of `areas.json`: by stem, class name to share of the pixels.
+
+    Raises:
+        SSENetError: `out` cannot be written to, or would have a photograph overwritten; or, after
+            all others are done, photographs could not be read.
+    """
+    masks, coloured, table = (Path(out, name) for name in ("masks", "overlays", "areas.json"))
+    _prepare(photographs, [masks, coloured] if overlays else [masks])
+    areas, problems = {}, []
+    for stem, path in progress(photographs.items(), total=len(photographs), description="masks"):
+        try:
+            _check_name(stem, path)
+            photograph = load_image(path)
+        except SSENetError as error:
+            problems.append(str(error))
+            continue
+        labels = segmenter(photograph)
+        write_label_png(masks / f"{stem}.png", labels)
+        if overlays:
+            with atomic_path(coloured / f"{stem}.png") as temporary:
+                overlay(photograph, labels).save(temporary, format="PNG")
+        areas[stem] = shares(labels, segmenter.classes)
+    write_json(table, areas)
+    if problems:
+        heading = f"{len(problems)} of {len(photographs)} photographs were left out"
+        raise SSENetError(listing(heading, problems))
+    return table
+
+
+def overlay(photograph: Image.Image, labels: NDArray[np.uint8]) -> Image.Image:
+    """An RGB photograph with its labels' colours mixed in by half, the background left as it is."""
+    pixels = np.array(photograph)
+    colours = np.frombuffer(voc_palette(), dtype=np.uint8).reshape(256, 3)
+    here = labels > 0
+    pixels[here] = (pixels[here].astype(np.uint16) + colours[labels[here]]) // 2
+    return Image.fromarray(pixels)
+
+
+def shares(labels: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float]:
+    """Each class's share of the pixels; they sum to one."""
+    counts = np.bincount(labels.ravel(), minlength=len(classes))
+    return {name: int(count) / labels.size for name, count in zip(classes, counts, strict=True)}
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    ]
+
+
+def _prepare(photographs: Mapping[str, Path], folders: Sequence[Path]) -> None:
+    """Make the folders; refuse to if a file to write there is a photograph to read."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SSENetError(f"{folder}: cannot make this folder ({error.strerror})") from error
+    overwritten = [
+        str(path)
+        for stem, path in photographs.items()
+        if path.resolve() in [(folder / f"{stem}.png").resolve() for folder in folders]
+    ]
+    if overwritten:
+        heading = "masks would overwrite these photographs, choose another folder"
+        raise SSENetError(listing(heading, overwritten))
+
+
+def _check_name(stem: str, path: Path) -> None:
+    """Refuse a stem that other files' names cannot hold."""
+    try:
+        length = len(stem.encode())
+    except UnicodeEncodeError:
+        raise SSENetError(f"{str(path)!r}: its name is not UTF-8, rename it") from None
+    if length > LONGEST_ID:
+        raise SSENetError(f"{path}: its name is longer than {LONGEST_ID} bytes, shorten it")

@@ -1,0 +1,162 @@
+"""The segmenter answers what the workflow's prediction does, for every form of a photograph."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_deeplab import CLASSES, photograph, write_checkpoint
+
+import ssenet_core
+from ssenet_core import export
+from ssenet_core.data.manifest import FORMAT, FORMAT_VERSION
+from ssenet_core.deeplab.inference import mean_scores, predict
+from ssenet_core.errors import SSENetError
+from ssenet_core.export import export_torchscript
+from ssenet_core.fingerprint import fingerprint
+from ssenet_core.segmenter import DENSE_CRF, Segmenter
+from ssenet_core.shard import Shard
+from ssenet_core.storage import load_image, read_label_png, write_json
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("network") / "model.pt")
+
+
+@pytest.fixture(scope="module")
+def segmenter(checkpoint: Path) -> Segmenter:
+    return Segmenter.load(checkpoint, device="cpu")
+
+
+def test_importing_the_package_does_not_load_torch() -> None:
+    program = (
+        "import sys, ssenet_core; from ssenet_core import cli; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+    assert ssenet_core.Segmenter is Segmenter
+    with pytest.raises(AttributeError, match="no attribute 'Segmentor'"):
+        _ = ssenet_core.Segmentor
+
+
+def test_stages_do_not_depend_on_the_segmenter(tmp_path: Path) -> None:
+    copy = tmp_path / "ssenet_core"
+    shutil.copytree(Path(ssenet_core.__file__).parent, copy)
+    before = fingerprint("ssenet_core.deeplab.inference", root=tmp_path)
+    (copy / "segmenter.py").write_text("CHANGED = 1\n")
+    assert fingerprint("ssenet_core.deeplab.inference", root=tmp_path) == before
+
+
+def test_shapes_types_and_names(segmenter: Segmenter) -> None:
+    image = photograph()
+    labels, probabilities = segmenter(image), segmenter.probabilities(image)
+    assert segmenter.classes == ("background", *CLASSES)
+    assert (labels.shape, labels.dtype) == ((33, 45), np.uint8)
+    assert (probabilities.shape, probabilities.dtype) == ((3, 33, 45), np.float32)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_array_equal(labels, probabilities.argmax(axis=0))
+    assert len(np.unique(labels)) > 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 64), (31, 17)])
+def test_odd_sizes(segmenter: Segmenter, size: tuple[int, int]) -> None:
+    assert segmenter(photograph(*size)).shape == (size[1], size[0])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "1"])
+def test_an_image_of_any_mode_is_its_rgb_array(segmenter: Segmenter, mode: str) -> None:
+    image = photograph().convert(mode)
+    array = np.array(image.convert("RGB"))
+    expected = segmenter.probabilities(array)
+    np.testing.assert_array_equal(segmenter.probabilities(image), expected)
+
+
+def test_an_orientation_tag_counts_as_it_does_in_the_workflow(
+    segmenter: Segmenter, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    photograph().save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(segmenter(image), segmenter(load_image(tmp_path / "a.png")))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused(segmenter: Segmenter, array: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"image must be RGB uint8 \(H, W, 3\), not"):
+        segmenter(array)
+
+
+def test_other_arguments_are_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(TypeError, match="not str"):
+        segmenter("photo.jpg")  # type: ignore[arg-type]
+    for scales in ((), (1.0, 0.0), (float("nan"),)):
+        with pytest.raises(ValueError, match="scales must be"):
+            Segmenter(segmenter.network, CLASSES, scales=scales)
+    with pytest.raises(ValueError, match="precision must be one of"):
+        Segmenter(segmenter.network, CLASSES, precision="16")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scales": [1.0], "flip": False, "crf": None, "precision": "32-true"},
+        {"scales": [0.75, 1.5], "flip": True, "crf": DENSE_CRF, "precision": "32-true"},
+    ],
+)
+def test_labels_are_the_workflows(checkpoint: Path, tmp_path: Path, settings: dict) -> None:
+    photograph().save(tmp_path / "a.jpg")
+    entry = {"id": "a", "image": str(tmp_path / "a.jpg"), "mask": None, "width": 45, "height": 33}
+    content = {"format": FORMAT, "format_version": FORMAT_VERSION, "dataset": "d", "split": "val"}
+    images = [{**entry, "tags": [], "sha256": "", "mask_sha256": None}]
+    write_json(tmp_path / "m.json", {**content, "classes": list(CLASSES), "images": images})
+    out = tmp_path / "out" / "a.png"
+    shard = Shard(tmp_path / "m.json", [out], tmp_path / "record.json", 0)
+    predict(shard, settings, checkpoint=checkpoint)
+    labels = Segmenter.load(checkpoint, **settings)(load_image(tmp_path / "a.jpg"))
+    np.testing.assert_array_equal(labels, read_label_png(out))
+
+
+@pytest.mark.parametrize("kind", ["cam", "affinity"])
+def test_another_networks_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
+    path = write_checkpoint(tmp_path / "model.pt", kind)
+    with pytest.raises(SSENetError, match=rf"model\.pt: expected a deeplab .* found '{kind}'"):
+        Segmenter.load(path)
+
+
+def test_an_exported_file_has_the_networks_scores(
+    checkpoint: Path, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    out = tmp_path / "é x.torchscript.pt"
+    export_torchscript(checkpoint, out, size=(33, 45))
+    extra = {"classes.json": ""}
+    module = torch.jit.load(out, map_location="cpu", _extra_files=extra)
+    assert json.loads(extra["classes.json"]) == list(segmenter.classes)
+    image = photograph(seed=5)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        expected = mean_scores(segmenter.network, image, [1.0], flip=False)
+        torch.testing.assert_close(module(pixels)[0], expected, atol=1e-4, rtol=0)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_file_that_disagrees_is_not_left_behind(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(SSENetError, match="its scores differ from the network's"):
+        export_torchscript(checkpoint, tmp_path / "x.torchscript.pt", size=(16, 16))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,45 @@
+"""A tiny DeepLab checkpoint that sees all of its classes, and photographs for it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ssenet_core.models.checkpoints import build_network, save_checkpoint
+
+SETTINGS = {
+    "backbone": {
+        "name": "resnet38",
+        "width": 1 / 32,
+        "dilations": [1, 1, 1],
+        "dropout": [0.0, 0.0],
+        "weights": None,
+        "freeze_batch_norm": False,
+        "frozen_stages": [],
+    },
+    "dropout": 0.0,
+    "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
+}
+CLASSES = ("cat", "potted plant")
+
+
+def write_checkpoint(path: Path, kind: str = "deeplab") -> Path:
+    """Write a network with random weights."""
+    torch.manual_seed(3)
+    network = build_network(kind, SETTINGS, CLASSES)
+    if kind == "deeplab":
+        # Random scores are nearly even: centred on a photograph's, every class is somewhere ahead.
+        network.eval()
+        network.classifier.weight.data *= 20
+        with torch.no_grad():
+            scores = network(torch.randn(1, 3, 64, 64))
+        network.classifier.bias.data -= scores.mean(dim=(0, 2, 3))
+    save_checkpoint(path, network, kind=kind, settings=SETTINGS, classes=CLASSES)
+    return path
+
+
+def photograph(width: int = 45, height: int = 33, seed: int = 0) -> Image.Image:
+    """Coarse patches of random colours."""
+    patches = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return Image.fromarray(patches).resize((width, height), Image.Resampling.NEAREST)

@@ -48,3 +48,29 @@ def test_a_step_is_plain_gradient_descent_with_decay() -> None:
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     torch.testing.assert_close(layer.weight, weight - 0.1 * (1 + 5e-4 * weight))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_schedule_of_steps_by_the_formula(momentum: float) -> None:
+    """Four groups, decay on weights alone, poly rates, momentum: each parameter by itself."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh(), torch.nn.Linear(5, 2))
+    network.double()
+    factors = {"0.weight": 1, "0.bias": 2, "2.weight": 10, "2.bias": 20}
+    expected = {name: p.detach().clone() for name, p in network.named_parameters()}
+    velocity = {name: torch.zeros_like(p) for name, p in expected.items()}
+    optimizer = build_optimizer(network, [network[2]], SETTINGS | {"momentum": momentum})
+    images = torch.randn(8, 4, dtype=torch.float64)
+    for step in range(6):
+        set_rate(optimizer, poly_rate(step, 6, 0.01, 0.9))
+        optimizer.zero_grad()
+        (network(images) ** 2).mean().backward()
+        for name, parameter in network.named_parameters():
+            decay = 5e-4 if name.endswith("weight") else 0.0
+            slope = parameter.grad + decay * expected[name]
+            velocity[name] = momentum * velocity[name] + slope
+            rate = 0.01 * (1 - step / 6) ** 0.9 * factors[name]
+            expected[name] = expected[name] - rate * velocity[name]
+        optimizer.step()
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.detach(), expected[name])

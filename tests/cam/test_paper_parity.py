@@ -1,0 +1,124 @@
+"""Eq. 1-3 of the paper written out once more in float64, against what trains and what infers."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ssenet_core.cam.inference import multi_scale_maps, normalised_maps
+from ssenet_core.cam.training import cam_loss
+
+CLASSES = 3
+TAGS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]).double()
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    """A stride-8 network with ceil(edge / 8) cells."""
+    torch.manual_seed(0)
+    first = nn.Conv2d(3, 6, 9, stride=8, padding=4)
+    return nn.Sequential(first, nn.Tanh(), nn.Conv2d(6, CLASSES, 1, bias=False)).double()
+
+
+def bilinear(before: int, after: int) -> Tensor:
+    """A of Eq. 2 along one axis, (after, before): its rows are the weights of the old positions."""
+    matrix = torch.zeros(after, before, dtype=torch.float64)
+    for row in range(after):
+        place = max((row + 0.5) * before / after - 0.5, 0)
+        left = min(int(place), before - 1)
+        right = min(left + 1, before - 1)
+        matrix[row, left] += 1 - (place - left)
+        matrix[row, right] += place - left
+    return matrix
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    rows, columns = (bilinear(*edges) for edges in zip(maps.shape[2:], size, strict=True))
+    return torch.einsum("yh,bchw,xw->bcyx", rows, maps, columns)
+
+
+def soft_margin(maps: Tensor, crop: tuple[int, int]) -> Tensor:
+    """-sum over images and classes, of maps up-sampled to the crop and averaged there."""
+    total = torch.zeros((), dtype=torch.float64)
+    pooled = resized(maps, crop).mean(dim=(2, 3))
+    for image in range(len(maps)):
+        for label in range(CLASSES):
+            p = 1 / (1 + torch.exp(-pooled[image, label]))
+            total = total - torch.log(p if TAGS[image, label] else 1 - p)
+    return total / (len(maps) * CLASSES)
+
+
+def regularisation(large: Tensor, small: Tensor, form: str) -> Tensor:
+    """Eq. 2, class by class; its normalised form divides by the maxima and leaves out classes."""
+    moved = resized(large, (small.shape[2], small.shape[3]))
+    if form == "raw":
+        distances = [((small[b] - moved[b]) ** 2).sum().sqrt() for b in range(len(small))]
+        return torch.stack(distances).mean()
+    total = torch.zeros((), dtype=torch.float64)
+    for image in range(len(small)):
+        for label in range(CLASSES):
+            if TAGS[image, label]:
+                a, b = (maps[image, label].clamp(min=0) for maps in (moved, small))
+                total = total + ((a / (a.max() + 1e-5) - b / (b.max() + 1e-5)) ** 2).sum()
+    return total / small.numel()
+
+
+@pytest.mark.parametrize("form", ["normalised", "raw"])
+@pytest.mark.parametrize("rate", [0.5, 0.25])
+def test_training_loss_and_its_gradient(network: nn.Module, rate: float, form: str) -> None:
+    """Of the whole step: views, two passes, pooling over the up-sampled maps, both terms."""
+    images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+    ser = {"weight": 0.7, "transforms": ["scale"], "rate": rate, "form": form}
+    loss = cam_loss({"ser": ser, "alignment": "plain"})
+    found = loss(network, {"image": images, "tags": TAGS})
+    found["loss"].backward()
+    gradients = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad()
+
+    size = int(rate * 64), int(rate * 96)
+    large, small = network(images), network(resized(images, size))
+    classification = (soft_margin(large, (64, 96)) + soft_margin(small, size)) / 2
+    equivariance = regularisation(large, small, form)
+    (classification + 0.7 * equivariance).backward()
+    assert found["classification"].item() == pytest.approx(classification.item(), rel=1e-10)
+    assert found["equivariance"].item() == pytest.approx(equivariance.item(), rel=1e-10)
+    for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize(("view", "bound"), [(134, 0.0013), (89, 0.004)])
+def test_pooling_when_the_factor_is_no_whole_number(view: int, bound: float) -> None:
+    """A view of 134 pixels has 17 cells, 136 pixels wide: what up-sampling first would change.
+
+    Every cell keeps its weight in the mean to half a percent, which is why no map is up-sampled.
+    """
+    cells = -(-view // 8)
+    weights = bilinear(cells, view).mean(dim=0) * cells
+    assert float((weights - 1).abs().max()) < bound
+    exact = bilinear(56, 448).mean(dim=0) * 56
+    torch.testing.assert_close(exact, torch.ones(56).double())
+
+
+@pytest.mark.parametrize("scales", [[1.0], [0.5, 1.0, 1.5, 2.0]])
+def test_class_activation_maps(network: nn.Module, scales: list[float]) -> None:
+    """Sum over scales and mirror images of the ReLU'd maps at the photograph's size; Eq. 3."""
+    network = network.float()
+    pixels = np.random.default_rng(0).integers(0, 256, (41, 58, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    with torch.inference_mode():
+        maps = normalised_maps(multi_scale_maps(network, image, scales, True, "plain"), [1, 3])
+    total = torch.zeros(1, CLASSES, 41, 58, dtype=torch.float64)
+    mean, deviation = (np.array(v) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    for scale in scales:
+        size = round(58 * scale), round(41 * scale)
+        view = (np.array(image.resize(size, Image.Resampling.BICUBIC)) / 255 - mean) / deviation
+        for mirrored in (False, True):
+            shown = view[:, ::-1] if mirrored else view
+            batch = torch.from_numpy(shown.copy()).permute(2, 0, 1)[None].float()
+            with torch.inference_mode():
+                scores = resized(network(batch).double().clamp(min=0), (41, 58))
+            total += scores.flip(3) if mirrored else scores
+    for found, label in zip(maps, (0, 2), strict=True):
+        expected = total[0, label] / (total[0, label].max() + 1e-5)
+        np.testing.assert_allclose(found, expected.numpy(), atol=2e-5)

@@ -16,6 +16,7 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
 from ssenet_core.data.archive import is_filled
+from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.dataset import class_names, files_digest, masks_are_truth, split_ids
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError

@@ -90,9 +90,7 @@ def run_settings():
 
 def gallery_ids(split):
     """Images of a split that the report shows, evenly spaced over its list."""
-    ids, wanted = IDS.get(split, []), config["run"]["gallery"]
-    count = min(wanted, len(ids))
-    return [ids[index * len(ids) // count] for index in range(count)]
+    return evenly_spaced(IDS.get(split, []), config["run"]["gallery"])
 
 
 def gallery():

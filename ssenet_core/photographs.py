@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ssenet_core.data.layout import LONGEST_ID, listing
 from ssenet_core.errors import SSENetError
+from ssenet_core.pictures import label_overlay
 from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
-from ssenet_core.storage import atomic_path, load_image, voc_palette, write_json, write_label_png
+from ssenet_core.storage import load_image, write_json, write_label_png, write_png
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -89,23 +89,13 @@ def segment_photographs(
         labels = segmenter(photograph)
         write_label_png(masks / f"{stem}.png", labels)
         if overlays:
-            with atomic_path(coloured / f"{stem}.png") as temporary:
-                overlay(photograph, labels).save(temporary, format="PNG")
+            write_png(coloured / f"{stem}.png", label_overlay(photograph, labels))
         areas[stem] = shares(labels, segmenter.classes)
     write_json(table, areas)
     if problems:
         heading = f"{len(problems)} of {len(photographs)} photographs were left out"
         raise SSENetError(listing(heading, problems))
     return table
-
-
-def overlay(photograph: Image.Image, labels: NDArray[np.uint8]) -> Image.Image:
-    """An RGB photograph with its labels' colours mixed in by half, the background left as it is."""
-    pixels = np.array(photograph)
-    colours = np.frombuffer(voc_palette(), dtype=np.uint8).reshape(256, 3)
-    here = labels > 0
-    pixels[here] = (pixels[here].astype(np.uint16) + colours[labels[here]]) // 2
-    return Image.fromarray(pixels)
 
 
 def shares(labels: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float]:

@@ -58,14 +58,13 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; `SSENetError` when it is missing or is not JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SSENetError(f"{path}: no such file") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -95,14 +94,24 @@ def voc_palette() -> bytes:
     return bytes(palette)
 
 
-def write_label_png(path: str | Path, labels: NDArray[np.uint8]) -> None:
-    """Write labels (H, W) uint8 as an indexed PNG in VOC's colours, atomically."""
+def label_picture(labels: NDArray[np.uint8]) -> Image.Image:
+    """Labels (H, W) uint8 as an indexed picture in VOC's colours; `ValueError` for other arrays."""
     if labels.dtype != np.uint8 or labels.ndim != 2:
         raise ValueError(f"labels must be uint8 (H, W), not {labels.dtype} {labels.shape}")
-    image = Image.fromarray(labels, mode="P")
-    image.putpalette(voc_palette())
+    picture = Image.fromarray(labels, mode="P")
+    picture.putpalette(voc_palette())
+    return picture
+
+
+def write_png(path: str | Path, picture: Image.Image) -> None:
+    """Write a picture as PNG, atomically."""
     with atomic_path(path) as temporary:
-        image.save(temporary, format="PNG")
+        picture.save(temporary, format="PNG")
+
+
+def write_label_png(path: str | Path, labels: NDArray[np.uint8]) -> None:
+    """Write labels (H, W) uint8 as an indexed PNG in VOC's colours, atomically."""
+    write_png(path, label_picture(labels))
 
 
 def read_label_png(path: str | Path) -> NDArray[np.uint8]:

@@ -5,22 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from tiny_network import SETTINGS
 
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 
-SETTINGS = {
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-    },
-    "dropout": 0.0,
-    "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
-}
 CLASSES = ("cat", "potted plant")
 
 

@@ -27,7 +27,7 @@ from ssenet_core.data.creatures import (
 )
 from ssenet_core.data.dataset import SHAPES_CLASSES, shape_id
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import atomic_path, write_label_png
+from ssenet_core.storage import atomic_path, write_label_png, write_text
 
 CLASS_NAMES = SHAPES_CLASSES
 OVERSAMPLING = 3
@@ -65,8 +65,8 @@ def make_shapes(*, root: str | Path, settings: Mapping[str, Any]) -> None:
         ("train", range(1, train + 1)),
         ("val", range(train + 1, train + val + 1)),
     ):
-        with atomic_path(root / "ImageSets" / "Segmentation" / f"{split}.txt") as path:
-            path.write_text("".join(f"{shape_id(number)}\n" for number in numbers))
+        ids = "".join(f"{shape_id(number)}\n" for number in numbers)
+        write_text(root / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
 
 
 def draw_shapes(

@@ -12,7 +12,7 @@ from ssenet_core.data.archive import extract_into, is_filled, new_folder
 from ssenet_core.data.download import fetch
 from ssenet_core.data.layout import listing, read_list
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import atomic_path, write_json
+from ssenet_core.storage import write_json, write_text
 
 RECORD = ".complete.json"
 FOLDER_IN_ARCHIVE = "VOCdevkit/VOC2012"
@@ -84,5 +84,4 @@ def write_train_aug(root: str | Path, output: str | Path) -> None:
         if not (root / "JPEGImages" / f"{name}.jpg").is_file()
     ]
     refuse(root, problems, "train_aug cannot be listed")
-    with atomic_path(output) as temporary:
-        temporary.write_text("".join(f"{name}\n" for name in ids))
+    write_text(output, "".join(f"{name}\n" for name in ids))

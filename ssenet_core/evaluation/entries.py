@@ -16,7 +16,8 @@ from ssenet_core.evaluation.curve import ThresholdCurve
 from ssenet_core.progress import progress
 from ssenet_core.storage import read_label_png
 
-FORMAT = 1
+FORMAT = 1  # of every evaluation's JSON
+EQUIVARIANCE = "equivariance"  # the stage that a measurement of equivariance names
 
 Labels = NDArray[np.uint8]
 

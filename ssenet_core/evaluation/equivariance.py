@@ -12,22 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib import colormaps
+from PIL import Image
 from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
 from ssenet_core.data.augment import to_tensor
+from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.equivariance_figure import HeatRow, draw_rows
+from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
+from ssenet_core.picture_grid import write_grid
+from ssenet_core.pictures import heat_overlay
 from ssenet_core.progress import progress
 from ssenet_core.storage import load_image, write_json
 
-FORMAT = 1
-STAGE = "equivariance"
 SHOWN = 5  # images in the picture
+HEAT = colormaps["inferno"]
+HEAT_SHARE = 0.65  # of a map over its photograph
 
 
 def evaluate_equivariance(
@@ -63,7 +68,8 @@ def evaluate_equivariance(
     images = _chosen(split, settings["images"])
     warps = named_warps(settings)
     found: dict[str, list[float]] = {key: [] for key in warps}
-    rows: list[HeatRow] = []
+    columns: dict[str, list[Image.Image]] = {key: [] for key in ("photograph", "image", *warps)}
+    rows: list[str] = []
     description = f"Equivariance of {name}"
     for record in progress(images, total=len(images), description=description):
         photo = load_image(record.image)
@@ -73,14 +79,16 @@ def evaluate_equivariance(
             if difference is not None:
                 found[key].append(difference)
         if len(rows) < SHOWN:
-            views = {"image": Warp(), **warps}
-            heat = {key: measured.back(warp).numpy() for key, warp in views.items()}
-            rows.append(HeatRow(record.id, split.classes[record.tags[0] - 1], photo, heat))
+            rows.append(f"{record.id}\n{split.classes[record.tags[0] - 1]}")
+            columns["photograph"].append(photo)
+            for key, warp in {"image": Warp(), **warps}.items():
+                heat = measured.back(warp).numpy()
+                columns[key].append(heat_overlay(photo.convert("L"), heat, HEAT, HEAT_SHARE))
     means = {key: statistics.fmean(values) if values else None for key, values in found.items()}
     known = [value for value in means.values() if value is not None]
     content = {
         "format": FORMAT,
-        "stage": STAGE,
+        "stage": EQUIVARIANCE,
         "name": name,
         "split": split.split,
         "images": len(images),
@@ -88,7 +96,8 @@ def evaluate_equivariance(
         "mean": statistics.fmean(known) if known else None,
     }
     write_json(output, content)
-    draw_rows(figure, rows, title=f"{name}: class maps of the transformed image, transformed back")
+    title = f"{name}: class maps of the transformed image, transformed back"
+    write_grid(figure, columns, rows, title)
 
 
 def named_warps(settings: Mapping[str, Any]) -> dict[str, Warp]:
@@ -124,7 +133,7 @@ def map_difference(expected: Tensor, found: Tensor, known: Tensor) -> float | No
 
 @dataclass
 class Measured:
-    """One image's class maps, and those of its transformed views.
+    """One image's class maps, and those of its transformed views; each passes the network once.
 
     Attributes:
         network: gives class maps of (1, 3, H, W).
@@ -137,27 +146,27 @@ class Measured:
     view: Tensor
     tags: Sequence[int]
     alignment: str
-    maps: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.maps = self._maps(Warp())
+    _maps: dict[Warp, Tensor] = field(default_factory=dict, init=False)
 
     def difference(self, warp: Warp) -> float | None:
         """How far M(Ax) is from A M(x), see `map_difference`."""
-        found = self._maps(warp)
-        expected, known = warp.maps(self.maps, size_of(self.view), size_of(found), self.alignment)
+        straight, found = self.maps(Warp()), self.maps(warp)
+        expected, known = warp.maps(straight, size_of(self.view), size_of(found), self.alignment)
         return map_difference(expected, found, known)
 
     def back(self, warp: Warp) -> Tensor:
         """M(Ax) of the first tag, normalised, at the image's pixels; NaN outside of Ax."""
-        maps, shown = warp.maps_back(self._maps(warp)[:, :1], size_of(self.view), self.alignment)
+        maps, shown = warp.maps_back(self.maps(warp)[:, :1], size_of(self.view), self.alignment)
         heat = normalise(maps * shown.to(maps), maps.new_ones(1, 1))[0, 0].cpu()
         return heat.masked_fill(~shown, torch.nan)
 
     @torch.inference_mode()
-    def _maps(self, warp: Warp) -> Tensor:
-        maps = self.network(warp.view(self.view)).float()
-        return maps[:, [tag - 1 for tag in self.tags]]
+    def maps(self, warp: Warp) -> Tensor:
+        """M(Ax) of the tagged classes, (1, tags, h, w)."""
+        if warp not in self._maps:
+            maps = self.network(warp.view(self.view)).float()
+            self._maps[warp] = maps[:, [tag - 1 for tag in self.tags]]
+        return self._maps[warp]
 
 
 def _chosen(split: Manifest, count: int) -> list[ImageRecord]:
@@ -168,5 +177,4 @@ def _chosen(split: Manifest, count: int) -> list[ImageRecord]:
             f"split {split.split} of {split.dataset}: expected images with tags to measure "
             "equivariance on, found none"
         )
-    count = min(count, len(tagged))
-    return [tagged[index * len(tagged) // count] for index in range(count)]
+    return evenly_spaced(tagged, count)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_of
@@ -74,7 +75,7 @@ def evaluate_scales(
         for key, members in names.items():
             shown = normalised_maps(sum_of(maps[scale] for scale in members), record.tags)
             with naming(checkpoint, record):
-                curves[key].add(truth, shown, torch.tensor(record.tags).numpy())
+                curves[key].add(truth, shown, np.asarray(record.tags))
     entries = {
         key: entry(split, "cam", name, curve.confusion(alpha), tags_used=True)
         | {"alpha": alpha, "curve": curve_points(curve, grid)}

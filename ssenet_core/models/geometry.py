@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.models.catalogue import OUTPUT_STRIDES
-from ssenet_core.models.catalogue import STRIDE as STRIDE
 
 
 def stride_of(cells: tuple[int, ...], view: tuple[int, int]) -> int:

@@ -76,15 +76,14 @@ class DeepLab(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        width = channels
         self.fc6 = nn.Conv2d(
-            backbone.channels, width, 3, padding=dilation, dilation=dilation, bias=False
+            backbone.channels, channels, 3, padding=dilation, dilation=dilation, bias=False
         )
-        self.bn6 = nn.BatchNorm2d(width)
-        self.fc7 = nn.Conv2d(width, width, 1, bias=False)
-        self.bn7 = nn.BatchNorm2d(width)
+        self.bn6 = nn.BatchNorm2d(channels)
+        self.fc7 = nn.Conv2d(channels, channels, 1, bias=False)
+        self.bn7 = nn.BatchNorm2d(channels)
         self.dropout = nn.Dropout2d(dropout)
-        self.classifier = nn.Conv2d(width, classes, 1)
+        self.classifier = nn.Conv2d(channels, classes, 1)
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.xavier_uniform_(self.classifier.weight)

@@ -6,26 +6,80 @@ Ito's; baseline and SSENet keep theirs in every figure.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
-from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.scales import MULTI_SCALE
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
-from ssenet_core.storage import atomic_path, load_image, read_json, read_label_png, voc_palette
+from ssenet_core.picture_grid import DOTS_AN_INCH, write_grid
+from ssenet_core.pictures import heat_overlay
+from ssenet_core.storage import atomic_path, label_picture, load_image, read_json, read_label_png
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 STYLES = ("-", "--", ":", "-.")
-DOTS_AN_INCH = 150
-HEAT = 0.55  # opacity of a map over its photograph
+HEAT = colormaps["jet"]
+HEAT_SHARE = 0.55  # of a map over its photograph
+
+
+def figure1(pictures: Mapping[str, str | Path], output: str | Path) -> None:
+    """Class maps warped back from rescaled, mirrored and rotated photographs, network by network.
+
+    Args:
+        pictures: the pictures of the equivariance evaluations, by network.
+        output: PNG to write.
+    """
+    shown = {name: np.asarray(load_image(path)) for name, path in pictures.items()}
+    heights = [picture.shape[0] / picture.shape[1] for picture in shown.values()]
+    figure = Figure(figsize=(10, 10 * sum(heights) + 0.4 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)
+    for place, (name, picture) in zip(axes[:, 0], shown.items(), strict=True):
+        place.imshow(picture)
+        place.set_title(name, fontsize=9)
+        place.set_axis_off()
+    _save(figure, output)
+
+
+def figure2(
+    *,
+    manifest: str | Path,
+    images: Sequence[str],
+    checkpoints: Mapping[str, str | Path],
+    scales: Sequence[float],
+    precision: str,
+    output: str | Path,
+) -> None:
+    """Class activation maps over test scales: a row an image, a block of columns a network.
+
+    Args:
+        manifest: the split's manifest.
+        images: ids; the map of each one's first tag is shown.
+        checkpoints: CAM networks by name.
+        scales: of the test image, one column each.
+        precision: of the inference.
+        output: PNG to write.
+    """
+    records = load_manifest(manifest).select(list(images))
+    photographs = [load_image(record.image) for record in records]
+    columns = {"photograph": photographs}
+    device = pick_device()
+    for name, checkpoint in checkpoints.items():
+        network, facts = load_checkpoint(checkpoint, "cam", device)
+        alignment = facts["settings"]["alignment"]
+        for scale in scales:
+            for record, photograph in zip(records, photographs, strict=True):
+                with torch.inference_mode(), autocast(device, precision):
+                    maps = single_scale_maps(network, photograph, scale, True, alignment)
+                heat = normalised_maps(maps, record.tags[:1])[0]
+                shown = heat_overlay(photograph, heat, HEAT, HEAT_SHARE)
+                columns.setdefault(f"{name}, {scale:g}", []).append(shown)
+    write_grid(output, columns, images)
 
 
 def figure4(evaluations: Sequence[str | Path], output: str | Path) -> None:
@@ -70,34 +124,6 @@ def figure5(evaluations: Sequence[str | Path], output: str | Path) -> None:
     _save(figure, output)
 
 
-def figure2(
-    *,
-    manifest: str | Path,
-    images: Sequence[str],
-    checkpoints: Mapping[str, str | Path],
-    scales: Sequence[float],
-    precision: str,
-    output: str | Path,
-) -> None:
-    """Class activation maps over test scales: a row an image, a block of columns a network.
-
-    Args:
-        manifest: the split's manifest.
-        images: ids; the map of each one's first tag is shown.
-        checkpoints: CAM networks by name.
-        scales: of the test image, one column each.
-        precision: of the inference.
-        output: PNG to write.
-    """
-    records = load_manifest(manifest).select(list(images))
-    columns = {"photograph": [_photograph(record) for record in records]}
-    for name, checkpoint in checkpoints.items():
-        for scale in scales:
-            title = f"{name}, {scale:g}"
-            columns[title] = _heat_maps(checkpoint, records, scale, precision)
-    _save(_grid(columns), output)
-
-
 def figure6(
     *,
     manifest: str | Path,
@@ -114,45 +140,13 @@ def figure6(
         output: PNG to write.
     """
     records = load_manifest(manifest).select(list(images))
-    columns = {"photograph": [_photograph(record) for record in records]}
-    if all(record.mask is not None for record in records):
-        columns["truth"] = [coloured(read_label_png(record.mask or "")) for record in records]
-    columns["prediction"] = [
-        coloured(read_label_png(Path(predictions_dir) / f"{record.id}.png")) for record in records
-    ]
-    _save(_grid(columns), output)
-
-
-def coloured(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Label values (H, W) in VOC's colours, (H, W, 3) uint8."""
-    palette = np.frombuffer(voc_palette(), np.uint8).reshape(256, 3)
-    return palette[labels]
-
-
-def over(photograph: Image.Image, heat: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A map in [0, 1] (H, W) laid over its photograph, (H, W, 3) uint8."""
-    colours = matplotlib.colormaps["jet"](heat)[..., :3]
-    mixed = (1 - HEAT) * np.asarray(photograph) / 255 + HEAT * colours
-    return np.rint(255 * mixed).astype(np.uint8)
-
-
-def _photograph(record: ImageRecord) -> np.ndarray[Any, Any]:
-    return np.asarray(load_image(record.image))
-
-
-def _heat_maps(
-    checkpoint: str | Path, records: Sequence[ImageRecord], scale: float, precision: str
-) -> list[np.ndarray[Any, Any]]:
-    device = pick_device()
-    network, facts = load_checkpoint(checkpoint, "cam", device)
-    shown = []
-    for record in records:
-        photograph = load_image(record.image)
-        with torch.inference_mode(), autocast(device, precision):
-            alignment = facts["settings"]["alignment"]
-            maps = single_scale_maps(network, photograph, scale, True, alignment)
-        shown.append(over(photograph, normalised_maps(maps, record.tags[:1])[0]))
-    return shown
+    columns = {"photograph": [load_image(record.image) for record in records]}
+    masks = [record.mask for record in records if record.mask is not None]
+    if len(masks) == len(records):
+        columns["truth"] = [label_picture(read_label_png(mask)) for mask in masks]
+    predictions = [Path(predictions_dir) / f"{record.id}.png" for record in records]
+    columns["prediction"] = [label_picture(read_label_png(path)) for path in predictions]
+    write_grid(output, columns, images)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
@@ -165,36 +159,6 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _grid(columns: Mapping[str, Sequence[np.ndarray[Any, Any]]]) -> Figure:
-    rows = len(next(iter(columns.values())))
-    figure = Figure(figsize=(1.7 * len(columns), 1.5 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, len(columns), squeeze=False)
-    for place, (title, pictures) in enumerate(columns.items()):
-        axes[0, place].set_title(title, fontsize=8)
-        for row, picture in enumerate(pictures):
-            axes[row, place].imshow(picture)
-            axes[row, place].set_axis_off()
-    return figure
-
-
 def _save(figure: Figure, output: str | Path) -> None:
     with atomic_path(output) as temporary:
         figure.savefig(temporary, format="png", dpi=DOTS_AN_INCH)
-
-
-def figure1(pictures: Mapping[str, str | Path], output: str | Path) -> None:
-    """Class maps warped back from rescaled, mirrored and rotated photographs, network by network.
-
-    Args:
-        pictures: the pictures of the equivariance evaluations, by network.
-        output: PNG to write.
-    """
-    shown = {name: np.asarray(load_image(path)) for name, path in pictures.items()}
-    heights = [picture.shape[0] / picture.shape[1] for picture in shown.values()]
-    figure = Figure(figsize=(10, 10 * sum(heights) + 0.4 * len(shown)), layout="constrained")
-    axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=heights)
-    for place, (name, picture) in zip(axes[:, 0], shown.items(), strict=True):
-        place.imshow(picture)
-        place.set_title(name, fontsize=9)
-        place.set_axis_off()
-    _save(figure, output)

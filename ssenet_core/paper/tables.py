@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.paper.published import BRANCH_RATES, METHODS, SCALE_RANGES
+from ssenet_core.report.markdown import markdown_table
 from ssenet_core.report.results import Row, load_entries, make_rows
 from ssenet_core.storage import write_json, write_text
 
@@ -41,9 +42,7 @@ def write_table(
     rows = make_rows(load_entries(evaluations))
     makers = {1: branch_rates, 2: scale_ranges, 3: methods}
     header, body = makers[number](rows, models, published)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, *body)]
-    rule = "|" + "|".join(" --- " if column == 0 else " ---: " for column in range(len(header)))
-    write_text(markdown, "\n".join([f"# {title}", "", lines[0], rule + "|", *lines[1:], ""]))
+    write_text(markdown, "\n".join([f"# {title}", "", *markdown_table(header, body), ""]))
     write_json(json, {"title": title, "header": header, "rows": body})
 
 

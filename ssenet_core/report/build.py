@@ -15,20 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.pictures import THUMBNAIL, class_colour
 from ssenet_core.report import figures
-from ssenet_core.report.gallery import (
-    THUMBNAIL,
-    GalleryImage,
-    bytes_uri,
-    class_colour,
-    gallery_image,
-)
+from ssenet_core.report.gallery import GalleryImage, bytes_uri, gallery_image
 from ssenet_core.report.results import (
     BEST_NOTE,
     COLUMNS,
     EQUIVARIANCE_NOTE,
-    NUMERIC_COLUMNS,
     RATIO_NOTE,
+    TEXT_COLUMNS,
     class_table,
     equivariance_table,
     judged_on,
@@ -132,7 +127,7 @@ def _results_section(entries: Sequence[Mapping[str, Any]], classes: list[str]) -
     curves = [entry["name"] for entry in entries if "curve" in entry]
     return {
         "columns": COLUMNS,
-        "numeric": NUMERIC_COLUMNS,
+        "text_columns": TEXT_COLUMNS,
         "rows": [row.cells() for row in rows],
         "judged": judged_on(rows),
         "ratio_note": RATIO_NOTE,

@@ -19,16 +19,16 @@ from PIL import Image
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.pictures import heat_overlay, thumbnail
 from ssenet_core.storage import (
     ClassMaps,
+    label_picture,
     load_image,
     read_label_png,
     read_maps,
     read_refined,
-    voc_palette,
 )
 
-THUMBNAIL = 240  # pixels, the longer side
 JPEG_QUALITY = 85
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
 HEAT = colormaps["inferno"]
@@ -81,9 +81,9 @@ def gallery_image(
     """
     photo = load_image(record.image)
     truth = read_label_png(record.mask) if record.mask else None
-    panels = [Panel("Photo", "Photo", _thumbnail(photo))]
+    panels = [Panel("Photo", "Photo", thumbnail(photo))]
     if truth is not None:
-        panels.append(Panel("Truth", "Truth", label_picture(truth)))
+        panels.append(Panel("Truth", "Truth", thumbnail(label_picture(truth))))
     name = record.id
     if path := _existing(item, "maps_dir", f"{name}.h5"):
         panels += _cam_panels(path, photo, truth, classes, alpha)
@@ -98,22 +98,9 @@ def gallery_image(
     return GalleryImage(id=name, split=item["split"], tags=tags, panels=panels)
 
 
-def label_picture(labels: Labels, size: int = THUMBNAIL) -> Image.Image:
-    """Labels as an indexed picture in VOC's colours, scaled without mixing labels."""
-    picture = Image.fromarray(labels, mode="P")
-    picture.putpalette(voc_palette())
-    return _thumbnail(picture, size, Image.Resampling.NEAREST)
-
-
 def heat_picture(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
     """A map (H, W) in [0, 1] laid over its photograph, stronger where the map is higher."""
-    small = _thumbnail(photo)
-    scaled = Image.fromarray(heat.astype(np.float32)).resize(small.size, Image.Resampling.BILINEAR)
-    strength = np.clip(np.asarray(scaled), 0, 1)
-    colours = HEAT(strength)[..., :3] * 255
-    share = HEAT_SHARE * (0.3 + 0.7 * strength)[..., None]
-    mixed = (1 - share) * np.asarray(small) + share * colours
-    return Image.fromarray(mixed.astype(np.uint8))
+    return thumbnail(heat_overlay(photo, heat, HEAT, HEAT_SHARE * (0.3 + 0.7 * heat)))
 
 
 def data_uri(picture: Image.Image) -> str:
@@ -129,12 +116,6 @@ def data_uri(picture: Image.Image) -> str:
 def bytes_uri(content: bytes, kind: str) -> str:
     """Bytes of a media type as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def class_colour(label: int) -> tuple[int, int, int]:
-    """A label's colour in VOC's palette."""
-    red, green, blue = voc_palette()[3 * label : 3 * label + 3]
-    return red, green, blue
 
 
 def _cam_panels(
@@ -173,7 +154,7 @@ def _label_panel(
             iou = _foreground_iou(scores(confusion_matrix(truth, labels, len(classes))).iou)
         except LabelError as error:
             raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
-    return Panel(column, column, label_picture(labels), iou)
+    return Panel(column, column, thumbnail(label_picture(labels)), iou)
 
 
 def _foreground_iou(iou: Sequence[float | None]) -> float | None:
@@ -186,15 +167,3 @@ def _existing(item: Mapping[str, Any], key: str, name: str) -> Path | None:
     folder = item.get(key)
     path = Path(folder) / name if folder else None
     return path if path and path.is_file() else None
-
-
-def _thumbnail(
-    picture: Image.Image,
-    size: int = THUMBNAIL,
-    resampling: Image.Resampling = Image.Resampling.LANCZOS,
-) -> Image.Image:
-    """At most `size` pixels a side; small pictures grow by a whole factor to be seen at all."""
-    longer = max(picture.size)
-    scale = size / longer if longer > size else size // longer
-    width, height = (max(1, round(side * scale)) for side in picture.size)
-    return picture.resize((width, height), resampling)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
+from ssenet_core.report.markdown import markdown_table
 from ssenet_core.storage import read_json
 
-FORMAT = 1
 STAGES = {
     "trivial": "Trivial answer",
     "cam": "CAM",
@@ -36,7 +37,7 @@ COLUMNS = (
     "mFP",
     "Best mIoU %* (alpha)",
 )
-NUMERIC_COLUMNS = frozenset(COLUMNS[3:])
+TEXT_COLUMNS = 3  # from the left; the others are numbers
 BEST_NOTE = (
     "* The threshold of this column was chosen on the ground truth that it is scored on: it is the "
     "most that a choice of alpha could give, not a result."
@@ -45,7 +46,6 @@ RATIO_NOTE = (
     "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
     "class that occurs was never found."
 )
-EQUIVARIANCE = "equivariance"  # what such a file says its stage is
 EQUIVARIANCE_NOTE = (
     "Mean absolute difference between the normalised class maps of a transformed image and the "
     "transformed class maps of the image, over tagged classes: 0 for an equivariant network, 1 at "
@@ -208,14 +208,15 @@ def markdown(
 ) -> str:
     """The results table, IoU a class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
-    lines = [f"# {title}", "", *_markdown_table(COLUMNS, [row.cells() for row in rows])]
+    table = markdown_table(COLUMNS, [row.cells() for row in rows], TEXT_COLUMNS)
+    lines = [f"# {title}", "", *table]
     lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
     if entries:
         header, body = class_table(rows, entries[0]["classes"])
-        lines += ["", "## IoU a class, %", "", *_markdown_table(header, body)]
+        lines += ["", "## IoU a class, %", "", *markdown_table(header, body)]
     if equivariance:
         header, body = equivariance_table(equivariance)
-        lines += ["", "## Equivariance", "", *_markdown_table(header, body), "", EQUIVARIANCE_NOTE]
+        lines += ["", "## Equivariance", "", *markdown_table(header, body), "", EQUIVARIANCE_NOTE]
     return "\n".join(lines) + "\n"
 
 
@@ -260,8 +261,8 @@ def results_lines(path: str | Path) -> list[str]:
     lines = []
     for cells in table:
         padded = [
-            cell.rjust(width) if column in NUMERIC_COLUMNS else cell.ljust(width)
-            for column, cell, width in zip(COLUMNS, cells, widths, strict=True)
+            cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -300,13 +301,3 @@ def _spread(values: Sequence[float | None]) -> Spread:
 def _present_mean(values: Sequence[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return statistics.fmean(present) if present else None
-
-
-def _markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    right = [
-        name in NUMERIC_COLUMNS or (header[0] in {"Class", "Transform"} and i)
-        for i, name in enumerate(header)
-    ]
-    rule = ["---:" if align else "---" for align in right]
-    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in [header, *body]]
-    return ["| " + " | ".join(cells) + " |" for cells in [escaped[0], rule, *escaped[1:]]]

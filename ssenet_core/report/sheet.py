@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ssenet_core.report.gallery import THUMBNAIL, GalleryImage, Panel, class_colour
+from ssenet_core.pictures import THUMBNAIL, class_colour
+from ssenet_core.report.gallery import GalleryImage, Panel
 from ssenet_core.storage import VOID
 
 COLUMNS = ("Photo", "Truth", "CAM", "CAM labels", "CAM + CRF", "Random walk", "DeepLab")

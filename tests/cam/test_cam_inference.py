@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 from synthetic_run import make_split
+from tiny_network import write_network
 from torch import Tensor, nn
 
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.shard import Shard
 from ssenet_core.storage import read_json, read_maps, sha256_file
 
@@ -56,22 +56,7 @@ def test_normalised_maps_peak_at_one() -> None:
 def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
     manifest = make_split(tmp_path, "train").manifest
     images = load_manifest(manifest)
-    settings = {
-        "backbone": {
-            "name": "resnet38",
-            "width": 1 / 32,
-            "dilations": [1, 1, 1],
-            "dropout": [0.0, 0.0],
-            "weights": None,
-            "freeze_batch_norm": False,
-            "frozen_stages": [],
-        },
-        "dropout": 0.0,
-        "alignment": "cells",
-    }
-    checkpoint = tmp_path / "model.pt"
-    network = build_network("cam", settings, images.classes)
-    save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=images.classes)
+    checkpoint = write_network(tmp_path / "model.pt", "cam", images.classes)
     files = [tmp_path / "maps" / f"{image.id}.h5" for image in images.images]
     infer_cam(
         Shard(manifest, files, tmp_path / "record.json", 7),

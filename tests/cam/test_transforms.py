@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from ssenet_core.cam.losses import raw_equivariance_loss, scale_equivariance_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Step, Warp, draw_warp
-from ssenet_core.models.geometry import STRIDE, maps_to_view
+from ssenet_core.models.catalogue import STRIDE
+from ssenet_core.models.geometry import maps_to_view
 
 VIEW = (88, 104)  # height, width
 TAGS = torch.tensor([[1.0, 0.0], [1.0, 1.0]]).double()

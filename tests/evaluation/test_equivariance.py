@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from synthetic_run import make_split
+from tiny_network import SETTINGS as NETWORK
 from torch import Tensor, nn
 
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp
@@ -22,19 +23,6 @@ from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.storage import read_json, write_json
 
 SETTINGS = {"images": 50, "scales": [0.5, 1.5], "flip": True, "angles": [-10, 10]}
-NETWORK: dict[str, Any] = {
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-    },
-    "dropout": 0.0,
-    "alignment": "cells",
-}
 VIEW = (72, 64)
 WARPS = named_warps(SETTINGS)
 every_warp = pytest.mark.parametrize("name", WARPS)
@@ -116,6 +104,21 @@ def test_only_tagged_classes_count() -> None:
     other = Measured(Half(), ramp(), (2,), "plain").difference(flip)
     assert both is not None
     assert 2 * both == pytest.approx(other)
+
+
+def test_each_view_passes_the_network_once() -> None:
+    shapes = []
+
+    class Counted(Sampler):
+        def forward(self, images: Tensor) -> Tensor:
+            shapes.append(images.shape)
+            return super().forward(images)
+
+    measured = Measured(Counted(), ramp(), (1,), "cells")
+    for warp in (Warp(), *WARPS.values()):
+        measured.difference(warp)
+        measured.back(warp)
+    assert len(shapes) == 1 + len(WARPS)
 
 
 def test_a_map_comes_back_to_the_image() -> None:

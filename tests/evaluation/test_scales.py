@@ -3,31 +3,16 @@
 from pathlib import Path
 
 import pytest
-import torch
 from synthetic_run import Split, make_split
+from tiny_network import write_network
 
 from ssenet_core.cam.inference import infer_cam
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.scales import evaluate_scales
 from ssenet_core.evaluation.stages import evaluate_cam
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.shard import Shard
 from ssenet_core.storage import read_json
 
-SETTINGS = {
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-        "output_stride": 8,
-    },
-    "dropout": 0.0,
-    "alignment": "cells",
-}
 INFERENCE = {"scales": [0.5, 1.0], "flip": True, "precision": "32-true"}
 ALPHAS = {"start": 0.1, "stop": 0.9, "count": 9}
 
@@ -39,12 +24,7 @@ def split(tmp_path: Path) -> Split:
 
 @pytest.fixture
 def checkpoint(split: Split, tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    classes = load_manifest(split.manifest).classes
-    network = build_network("cam", SETTINGS, classes)
-    path = tmp_path / "model.pt"
-    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=classes)
-    return path
+    return write_network(tmp_path / "model.pt", "cam", load_manifest(split.manifest).classes)
 
 
 def scored_alone(split: Split, checkpoint: Path, folder: Path, scales: list[float]) -> dict:

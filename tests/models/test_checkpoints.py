@@ -5,24 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_network import SETTINGS, write_network
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbones import build_backbone, load_backbone_weights
 from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
 
-SETTINGS = {
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [2, 4, 4],
-        "dropout": [0.3, 0.5],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-    },
-    "dropout": 0.5,
-    "head": {"channels": 16, "dilation": 3, "dropout": 0.5},
-}
 CLASSES = ("cat", "dog")
 
 
@@ -40,9 +28,7 @@ def test_round_trip(tmp_path: Path, kind: str, channels: int | None) -> None:
 
 
 def test_wrong_kind_is_named(tmp_path: Path) -> None:
-    network = build_network("cam", SETTINGS, CLASSES)
-    path = tmp_path / "model.pt"
-    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=CLASSES)
+    path = write_network(tmp_path / "model.pt", "cam", CLASSES)
     with pytest.raises(SSENetError, match=r"model\.pt: expected a deeplab checkpoint"):
         load_checkpoint(path, "deeplab", torch.device("cpu"))
 
@@ -67,9 +53,7 @@ def test_code_in_a_file_does_not_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_truncated_file_is_named(tmp_path: Path, share: float) -> None:
-    network = build_network("cam", SETTINGS, CLASSES)
-    path = tmp_path / "model.pt"
-    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=CLASSES)
+    path = write_network(tmp_path / "model.pt", "cam", CLASSES)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(SSENetError, match=r"model\.pt"):

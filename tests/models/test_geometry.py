@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ssenet_core.models.geometry import STRIDE, maps_to_pixels, maps_to_view, stride_of
+from ssenet_core.models.catalogue import STRIDE
+from ssenet_core.models.geometry import maps_to_pixels, maps_to_view, stride_of
 
 
 def ramp(view: int, stride: int = STRIDE) -> torch.Tensor:

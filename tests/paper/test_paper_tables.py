@@ -4,29 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from evaluation_files import evaluation
 
 from ssenet_core.paper.tables import write_table
 from ssenet_core.storage import read_json, write_json
 
 
-def evaluation(folder: Path, stage: str, name: str, miou: float, **more: Any) -> Path:
+def evaluated(folder: Path, stage: str, name: str, miou: float, **more: Any) -> Path:
     """An evaluation file with one score that matters."""
     path = folder / f"{stage}-{name.replace('/', '-')}.json"
-    content = {
-        "format": 1,
-        "stage": stage,
-        "name": name,
-        "split": "pseudo_eval",
-        "images": 3,
-        "classes": ["background", "cat"],
-        "miou": miou,
-        "iou": [miou, miou],
-        "mfn": 0.5,
-        "mfp": 0.5,
-        "confusion": [[1, 0], [0, 1]],
-        "tags_used": True,
-    }
-    write_json(path, content | more)
+    write_json(path, evaluation(stage, name, miou, **more))
     return path
 
 
@@ -53,17 +40,17 @@ def table(folder: Path, number: int, files: list[Path], published: bool) -> dict
 @pytest.fixture
 def cams(tmp_path: Path) -> list[Path]:
     return [
-        evaluation(tmp_path, "cam", "baseline", 40.0),
-        evaluation(tmp_path, "cam", "baseline-wide", 39.0),
-        evaluation(tmp_path, "cam", "ssenet-0.5", 42.0),
-        evaluation(tmp_path, "cam", "ssenet-0.5@1", 44.0),
+        evaluated(tmp_path, "cam", "baseline", 40.0),
+        evaluated(tmp_path, "cam", "baseline-wide", 39.0),
+        evaluated(tmp_path, "cam", "ssenet-0.5", 42.0),
+        evaluated(tmp_path, "cam", "ssenet-0.5@1", 44.0),
     ]
 
 
 def test_rates_have_both_scores_and_their_spread(tmp_path: Path, cams: list[Path]) -> None:
     walks = [
-        evaluation(tmp_path, "random_walk", "baseline/default", 50.0),
-        evaluation(tmp_path, "random_walk", "ssenet-0.5/default", 55.0),
+        evaluated(tmp_path, "random_walk", "baseline/default", 50.0),
+        evaluated(tmp_path, "random_walk", "ssenet-0.5/default", 55.0),
     ]
     found = table(tmp_path, 1, [*cams, *walks], published=True)
     assert found["rows"] == [
@@ -94,7 +81,7 @@ def test_other_datasets_have_no_published_numbers(tmp_path: Path, cams: list[Pat
 
 def test_the_run_stands_last_among_the_methods(tmp_path: Path) -> None:
     name = "ssenet/default/default"
-    file = evaluation(tmp_path, "deeplab", name, 61.0, split="val", tags_used=False)
+    file = evaluated(tmp_path, "deeplab", name, 61.0, split="val", tags_used=False)
     found = table(tmp_path, 3, [file], published=True)
     assert found["rows"][-1] == [f"this run: {name}", "Image-level", "", "61.0", "–"]
     assert found["rows"][-2] == ["SSENet (paper)", "Image-level", "", "63.3", "64.9"]

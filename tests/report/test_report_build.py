@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from evaluation_files import equivariance as measured
 from PIL import Image
 from synthetic_run import CLASSES, make_split
 
@@ -87,10 +88,7 @@ def run(tmp_path_factory):
         root / f"{name}_equivariance.json" for name in ("baseline", "ssenet", "ssenet@1")
     ]
     for number, path in enumerate(equivariance):
-        measured = {"flip": 0.1 * number, "rotate 10°": None}
-        facts = {"name": path.stem.split("_")[0], "split": "pseudo_eval", "images": 3, "mean": 0.2}
-        head = {"format": 1, "stage": "equivariance"}
-        write_json(path, head | facts | {"differences": measured})
+        write_json(path, measured(path.stem.split("_")[0], 0.1 * number, 0.2))
     metrics, benchmarks = {}, {}
     random = np.random.default_rng(0)
     for name in ("cam/baseline", "cam/ssenet", "cam/ssenet@1", "affinity/ssenet/d"):

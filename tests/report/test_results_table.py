@@ -1,6 +1,7 @@
 """The results table: replicates, order, Markdown, plain text, and the command that prints it."""
 
 import pytest
+from evaluation_files import equivariance, evaluation
 
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
@@ -17,30 +18,12 @@ from ssenet_core.report.results import (
 )
 from ssenet_core.storage import write_json
 
-
-def entry(stage, name, miou, **more):
-    return {
-        "format": 1,
-        "stage": stage,
-        "name": name,
-        "split": "pseudo_eval",
-        "images": 10,
-        "classes": ["background", "cat|dog"],
-        "miou": miou,
-        "iou": [miou, None],
-        "mfn": 0.25,
-        "mfp": 0.5,
-        "confusion": [[1, 0], [0, 0]],
-        "tags_used": True,
-    } | more
-
-
 CURVE = {"alpha": [0.1, 0.2], "miou": [40.0, 50.0], "best_alpha": 0.1, "best_miou": 55.0}
 ENTRIES = [
-    entry("deeplab", "ssenet/default/default", 70.0, split="val", tags_used=False),
-    entry("cam", "ssenet", 50.0, alpha=0.2, curve=CURVE),
-    entry("cam", "ssenet@1", 54.0, alpha=0.2, curve=CURVE | {"best_miou": 57.0}),
-    entry("trivial", "tag", 20.0, mfn=None),
+    evaluation("deeplab", "ssenet/default/default", 70.0, split="val", tags_used=False),
+    evaluation("cam", "ssenet", 50.0, alpha=0.2, curve=CURVE),
+    evaluation("cam", "ssenet@1", 54.0, alpha=0.2, curve=CURVE | {"best_miou": 57.0}),
+    evaluation("trivial", "tag", 20.0, mfn=None),
 ]
 
 
@@ -90,23 +73,11 @@ def test_the_terminal_table_is_the_same(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def measured(name, flip, mean):
-    return {
-        "format": 1,
-        "stage": "equivariance",
-        "name": name,
-        "split": "train",
-        "images": 7,
-        "differences": {"flip": flip, "rotate 5°": None},
-        "mean": mean,
-    }
-
-
 def test_equivariance_has_a_column_a_network():
     entries = [
-        measured("ssenet", 0.1, 0.2),
-        measured("base", 0.3, 0.4),
-        measured("ssenet@1", 0.2, 0),
+        equivariance("ssenet", 0.1, 0.2),
+        equivariance("base", 0.3, 0.4),
+        equivariance("ssenet@1", 0.2, 0),
     ]
     header, body = equivariance_table(entries)
     assert header == ["Transform", "ssenet (train, 7 images)", "base (train, 7 images)"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.progress import progress
-from ssenet_core.storage import write_record
+from ssenet_core.storage import remove_leftovers, write_record
 
 LOG = logging.getLogger("ssenet")
 
@@ -32,6 +32,7 @@ class Shard:
     @classmethod
     def of_job(cls, job: Any) -> "Shard":
         """The shard that a rule describes, from a workflow script's `snakemake` object."""
+        remove_leftovers([*job.output.files, job.output.record])
         return cls(job.input.manifest, job.output.files, job.output.record, job.params.shard)
 
     def pairs(self) -> list[tuple[ImageRecord, Path]]:

@@ -1,5 +1,6 @@
 """Backbones by name, and where their first weights come from."""
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,7 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
         SSENetError: the file is missing, damaged, or holds anything else.
     """
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise SSENetError(f"{path}: no such file") from error
@@ -125,3 +127,12 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SSENetError(f"{path}: expected a dictionary of tensors, found {type(content)}")
     return content
+
+
+def _check_sums(path: str | Path) -> None:
+    """Compare a PyTorch file's parts with their checksums, which `torch.load` leaves unread."""
+    if zipfile.is_zipfile(path):  # PyTorch's older files are not, and have no checksums
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of its part {damaged} is wrong")

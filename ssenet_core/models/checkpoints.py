@@ -48,8 +48,9 @@ def save_checkpoint(
         "classes": list(classes),
         "state": network.state_dict(),
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # Given a name, torch writes it into the file; given a file, equal networks are equal bytes.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def load_checkpoint(

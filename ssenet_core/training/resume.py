@@ -44,8 +44,8 @@ class ResumePoint:
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Write the state after `step` steps, atomically."""
-        with atomic_path(self.path) as temporary:
-            torch.save({"key": self.key, "step": step, **state}, temporary)
+        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+            torch.save({"key": self.key, "step": step, **state}, file)
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, or None when there is none, or it is damaged or of another run."""

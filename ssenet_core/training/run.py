@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.models.backbones import load_backbone_weights
 from ssenet_core.models.checkpoints import build_network
-from ssenet_core.storage import sha256_file
+from ssenet_core.storage import remove_leftovers, sha256_file
 from ssenet_core.training.loop import LossFunction, Training, fit
 
 
@@ -44,6 +44,7 @@ class TrainingRun:
     @classmethod
     def of_job(cls, job: Any) -> "TrainingRun":
         """The run that a training rule describes, from a workflow script's `snakemake` object."""
+        remove_leftovers([job.output.checkpoint, job.output.metrics])
         return cls(
             manifest=job.input.manifest,
             checkpoint=job.output.checkpoint,

@@ -1,0 +1,114 @@
+"""Whole files or none: atomic writes, text, JSON, checksums.
+
+In: a path and what belongs there. Out: a file that is whole, or the one that was there before. A
+disk that is full or may not be written to, and JSON that cannot be read, are an `SSENetError`.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ssenet_core.errors import SSENetError
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+FULL = 64 * 1024  # bytes: libraries that say no more than "failed to write" found a full disk
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it takes its name on success and goes on failure.
+
+    Raises:
+        SSENetError: no space is left, or the folder may not be written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        raise _explained(error, path) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's files are private
+        temporary.replace(path)
+    except BaseException as error:
+        explained = _explained(error, path)
+        temporary.unlink(missing_ok=True)
+        if explained is error:
+            raise
+        raise explained from error
+
+
+def _explained(error: BaseException, path: Path) -> BaseException:
+    """The error, or one that tells the user what to do where it is about the disk."""
+    if not isinstance(error, OSError | RuntimeError):
+        return error
+    code = getattr(error, "errno", None)
+    if code in NO_ACCESS:
+        return SSENetError(f"{path}: cannot be written ({error}); make its folder writable")
+    # HDF5 and torch raise errors of their own; then the disk itself is asked.
+    if code in NO_SPACE or (code is None and shutil.disk_usage(path.parent).free < FULL):
+        return SSENetError(
+            f"{path}: no space is left on its disk, so it was not written; free some, or put "
+            "results on another disk, and run the workflow again: it goes on from here"
+        )
+    return error
+
+
+def remove_leftovers(paths: Iterable[str | Path]) -> None:
+    """Remove what killed runs left of writing these files. No one else may be writing them."""
+    names: dict[Path, set[str]] = {}
+    for path in map(Path, paths):
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, whole in names.items():
+        for entry in os.scandir(folder) if folder.is_dir() else ():
+            found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]*)?", entry.name)  # as mkstemp has it
+            if found and found[1] in whole and entry.is_file(follow_symlinks=False):
+                Path(entry).unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write `content` as indented JSON, atomically."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; `SSENetError` when it is missing or is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SSENetError(f"{path}: no such file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SSENetError(f"{path}: expected JSON, found something else ({error})") from error
+
+
+def write_record(path: str | Path, shard: int, images: Sequence[str]) -> None:
+    """Write a shard's record: which images it holds. It comes last, so it vouches for the files."""
+    write_json(path, {"shard": shard, "images": list(images)})
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

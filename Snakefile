@@ -13,6 +13,7 @@ min_version("9.27")
 configfile: workflow.source_path("config.yaml")
 
 
+include: "rules/resources.smk"
 include: "rules/common.smk"
 include: "rules/sources.smk"
 include: "rules/download.smk"

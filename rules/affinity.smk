@@ -17,8 +17,8 @@ rule train_affinity:
         "../envs/ssenet.yaml"
     threads: COMPUTE["training_threads"]
     resources:
-        gpu=GPUS,
-        mem_mb=COMPUTE["train_mem_mb"],
+        gpu=TRAIN_GPUS,
+        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
         runtime=1440,
     params:
         settings=training("affinity"),
@@ -26,6 +26,7 @@ rule train_affinity:
         powers=config["refine"]["powers"],
         code=code("ssenet_core.affinity.training"),
         workers=data_workers,
+        devices=training_devices,
         save_every=save_every("affinity"),
     message:
         "Training AffinityNet {wildcards.affinity} on {wildcards.cam}"
@@ -53,8 +54,8 @@ for shard, ids in SHARDS["train"].items():
             "../envs/ssenet.yaml"
         resources:
             gpu=GPUS,
-            mem_mb=COMPUTE["shard_mem_mb"],
-            runtime=240,
+            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            runtime=growing(240),
         params:
             shard=shard,
             maps_dir=folder_of("maps"),

@@ -16,13 +16,14 @@ rule train_cam:
         "../envs/ssenet.yaml"
     threads: COMPUTE["training_threads"]
     resources:
-        gpu=GPUS,
-        mem_mb=COMPUTE["train_mem_mb"],
+        gpu=TRAIN_GPUS,
+        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
         runtime=1440,
     params:
         settings=training("cam"),
         code=code("ssenet_core.cam.training"),
         workers=data_workers,
+        devices=training_devices,
         save_every=save_every("cam"),
     message:
         "Training CAM network {wildcards.cam}"
@@ -50,8 +51,8 @@ for split in ("train", "val"):
                 "../envs/ssenet.yaml"
             resources:
                 gpu=GPUS,
-                mem_mb=COMPUTE["shard_mem_mb"],
-                runtime=240,
+                mem_mb=growing(COMPUTE["shard_mem_mb"]),
+                runtime=growing(240),
             params:
                 shard=shard,
                 settings=part("cam", "inference"),
@@ -80,8 +81,8 @@ for shard, ids in SHARDS["train"].items():
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=COMPUTE["shard_mem_mb"],
-            runtime=240,
+            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            runtime=growing(240),
         params:
             shard=shard,
             maps_dir=folder_of("maps"),

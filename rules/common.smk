@@ -199,6 +199,11 @@ def data_workers(wildcards, threads):
     return COMPUTE["workers"]
 
 
+def training_devices(wildcards, threads):
+    """GPUs and nodes of a training job; not compared, like `save_every`."""
+    return configuration.training_devices(COMPUTE)
+
+
 def folder_of(name):
     """A params function: the folder of the files that the records in an input vouch for."""
 
@@ -231,3 +236,4 @@ def code(*modules):
 
 
 GPUS = configuration.gpus_a_job(COMPUTE)
+TRAIN_GPUS = GPUS * COMPUTE["train_gpus"] * COMPUTE["train_nodes"]

@@ -19,6 +19,9 @@ if DATASET["source"] == "shapes":
         priority: 100
         conda:
             "../envs/ssenet.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(60),
         params:
             root=generated_root,
             settings=DATASET["shapes"],
@@ -47,8 +50,8 @@ for split, shards in SHARDS.items():
             conda:
                 "../envs/ssenet.yaml"
             resources:
-                mem_mb=1000,
-                runtime=60,
+                mem_mb=growing(1000),
+                runtime=growing(60),
             params:
                 dataset=dataset_settings,
                 ids=ids,
@@ -73,11 +76,12 @@ for split, shards in SHARDS.items():
         log:
             f"{LOGS}/manifest/{split}.log",
         priority: 100
+        localrule: True  # a queue would take longer than the job
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=1000,
-            runtime=60,
+            mem_mb=growing(1000),
+            runtime=growing(60),
         params:
             dataset=dataset_settings,
             settings=split_settings(split),
@@ -99,11 +103,12 @@ if "pseudo_eval" in SPLITS:
         log:
             f"{LOGS}/manifest/pseudo_eval.log",
         priority: 100
+        localrule: True
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=1000,
-            runtime=60,
+            mem_mb=growing(1000),
+            runtime=growing(60),
         params:
             dataset=dataset_settings,
             settings=split_settings("pseudo_eval"),

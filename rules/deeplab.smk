@@ -17,14 +17,15 @@ rule train_deeplab:
         "../envs/ssenet.yaml"
     threads: COMPUTE["training_threads"]
     resources:
-        gpu=GPUS,
-        mem_mb=COMPUTE["train_mem_mb"],
+        gpu=TRAIN_GPUS,
+        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
         runtime=1440,
     params:
         labels_dir=folder_of("labels"),
         settings=training("deeplab"),
         code=code("ssenet_core.deeplab.training"),
         workers=data_workers,
+        devices=training_devices,
         save_every=save_every("deeplab"),
     message:
         "Training DeepLab {wildcards.deeplab} on {wildcards.cam}/{wildcards.affinity}"
@@ -52,8 +53,8 @@ for split in ("val", "test"):
                 "../envs/ssenet.yaml"
             resources:
                 gpu=GPUS,
-                mem_mb=COMPUTE["shard_mem_mb"],
-                runtime=240,
+                mem_mb=growing(COMPUTE["shard_mem_mb"]),
+                runtime=growing(240),
             params:
                 shard=shard,
                 settings=part("deeplab", "prediction"),
@@ -80,8 +81,8 @@ rule predict_gallery:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=240,
+        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        runtime=growing(240),
     params:
         shard=0,
         settings=part("deeplab", "prediction"),

@@ -17,8 +17,8 @@ for split in SCORED:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=COMPUTE["shard_mem_mb"],
-            runtime=60,
+            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            runtime=growing(60),
         params:
             maps_dir=folder_of("maps"),
             alpha=config["evaluation"]["alpha"],
@@ -36,7 +36,12 @@ rule evaluate_equivariance:
         checkpoint=rules.train_cam.output.checkpoint,
     output:
         scores=f"{CAM}/evaluation/equivariance.json",
-        figure=f"{CAM}/evaluation/equivariance.png",
+        figure=report(
+            f"{CAM}/evaluation/equivariance.png",
+            caption="captions/equivariance.rst",
+            category="Equivariance",
+            labels={"network": "{cam}"},
+        ),
     log:
         f"{LOGS}/evaluate_equivariance/{{cam}}.log",
     benchmark:
@@ -45,8 +50,8 @@ rule evaluate_equivariance:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=60,
+        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        runtime=growing(60),
     params:
         settings=config["evaluation"]["equivariance"],
         code=code("ssenet_core.evaluation.equivariance"),
@@ -69,8 +74,8 @@ rule evaluate_crf:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=60,
+        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        runtime=growing(60),
     params:
         refined_dir=folder_of("refined"),
         code=code("ssenet_core.evaluation.stages"),
@@ -93,8 +98,8 @@ rule evaluate_pseudo_labels:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=60,
+        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        runtime=growing(60),
     params:
         labels_dir=folder_of("labels"),
         code=code("ssenet_core.evaluation.stages"),
@@ -119,8 +124,8 @@ if "val" in SCORED:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=COMPUTE["shard_mem_mb"],
-            runtime=60,
+            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            runtime=growing(60),
         params:
             labels_dir=folder_of("predictions"),
             code=code("ssenet_core.evaluation.stages"),
@@ -142,8 +147,8 @@ rule evaluate_trivial:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         ellipse=config["evaluation"]["ellipse"],
         code=code("ssenet_core.evaluation.stages"),

@@ -10,15 +10,21 @@ for number, title in TABLE_TITLES.items():
                 evaluations=table_evaluations(number),
                 archive=f"{PAPER}/test.tgz" if number == 3 and "test" in SPLITS else [],
             output:
-                markdown=f"{PAPER}/table{number}.md",
+                markdown=report(
+                    f"{PAPER}/table{number}.md",
+                    caption="captions/table.rst",
+                    category="The paper",
+                    labels={"what": f"Table {number}"},
+                ),
                 json=f"{PAPER}/table{number}.json",
             log:
                 f"{PAPER_LOGS}/table{number}.log",
+            localrule: True
             conda:
                 "../envs/ssenet.yaml"
             resources:
-                mem_mb=1000,
-                runtime=10,
+                mem_mb=growing(1000),
+                runtime=growing(10),
             params:
                 number=number,
                 title=title,
@@ -47,8 +53,8 @@ if "test" in SPLITS:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=1000,
-            runtime=30,
+            mem_mb=growing(1000),
+            runtime=growing(30),
         params:
             predictions_dir=folder_of("predictions"),
             code=code("ssenet_core.paper.archive"),
@@ -74,8 +80,8 @@ if "pseudo_eval" in SCORED:
             "../envs/ssenet.yaml"
         resources:
             gpu=GPUS,
-            mem_mb=COMPUTE["shard_mem_mb"],
-            runtime=240,
+            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            runtime=growing(240),
         params:
             settings=part("cam", "inference"),
             scales=SHOWN["scales"],
@@ -95,14 +101,20 @@ if "pseudo_eval" in SCORED:
             input:
                 evaluations=of_cams(rules.evaluate_scales.output.scores, SHOWN["compared"]),
             output:
-                figure=f"{PAPER}/figure{number}.png",
+                figure=report(
+                    f"{PAPER}/figure{number}.png",
+                    caption=f"captions/figure{number}.rst",
+                    category="The paper",
+                    labels={"what": f"Figure {number}"},
+                ),
             log:
                 f"{PAPER_LOGS}/figure{number}.log",
+            localrule: True
             conda:
                 "../envs/ssenet.yaml"
             resources:
-                mem_mb=1000,
-                runtime=10,
+                mem_mb=growing(1000),
+                runtime=growing(10),
             params:
                 number=number,
                 code=code("ssenet_core.paper.figures"),
@@ -116,14 +128,19 @@ rule figure1:
     input:
         pictures=of_cams(rules.evaluate_equivariance.output.figure, SHOWN["compared"]),
     output:
-        figure=f"{PAPER}/figure1.png",
+        figure=report(
+            f"{PAPER}/figure1.png",
+            caption="captions/figure1.rst",
+            category="The paper",
+            labels={"what": "Figure 1"},
+        ),
     log:
         f"{PAPER_LOGS}/figure1.log",
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         names=SHOWN["compared"],
         code=code("ssenet_core.paper.figures"),
@@ -138,15 +155,20 @@ rule figure2:
         manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
         checkpoints=of_cams(rules.train_cam.output.checkpoint, SHOWN["compared"]),
     output:
-        figure=f"{PAPER}/figure2.png",
+        figure=report(
+            f"{PAPER}/figure2.png",
+            caption="captions/figure2.rst",
+            category="The paper",
+            labels={"what": "Figure 2"},
+        ),
     log:
         f"{PAPER_LOGS}/figure2.log",
     conda:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=COMPUTE["shard_mem_mb"],
-        runtime=30,
+        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        runtime=growing(30),
     params:
         images=gallery_ids(GALLERY_SPLIT),
         names=SHOWN["compared"],
@@ -169,14 +191,19 @@ if "val" in SPLITS:
                 for record in records("predict", "val")
             ],
         output:
-            figure=f"{PAPER}/figure6.png",
+            figure=report(
+                f"{PAPER}/figure6.png",
+                caption="captions/figure6.rst",
+                category="The paper",
+                labels={"what": "Figure 6"},
+            ),
         log:
             f"{PAPER_LOGS}/figure6.log",
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=1000,
-            runtime=10,
+            mem_mb=growing(1000),
+            runtime=growing(10),
         params:
             images=gallery_ids("val"),
             predictions_dir=folder_of("predictions"),

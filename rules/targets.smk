@@ -24,6 +24,12 @@ def of_cams(pattern, names):
     return list(dict.fromkeys(pattern.format(cam=name) for name in names))
 
 
+def measured_scales():
+    """Scores by test scale, as far as they are here: figure4 and figure5 have them made."""
+    files = of_cams(f"{CAM}/evaluation/pseudo_eval_scales.json", ALL_CAMS)
+    return [file for file in files if os.path.exists(file)]
+
+
 def names_in(folder):
     """Names of the files in a folder, if it exists."""
     return set(os.listdir(folder)) if os.path.isdir(folder) else set()

@@ -5,15 +5,23 @@ the key's path and what is allowed there.
 """
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from ssenet_core.config_limits import (
+    DEEPEST,
+    MOST_VALUES,
+    is_too_large,
+    missing_keys,
+    unfit_values,
+)
+from ssenet_core.config_messages import describe, hint, listed, shown
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.catalogue import (
     backbone_faults,
@@ -23,6 +31,15 @@ from ssenet_core.models.catalogue import (
 )
 
 SEED_MARK = "@"
+LARGEST_SEED = 2**32 - 1
+STAGES = ("cam", "affinity", "deeplab")  # sections with variants
+# To JSON Schema 3.0 is a whole number; to what is called with it, it is none.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    ),
+)
 
 
 def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
@@ -31,12 +48,20 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
     Raises:
         SSENetError: one line a fault, all of them.
     """
-    schema = yaml.safe_load(Path(schema_path).read_text())
-    validator = jsonschema.Draft202012Validator(schema)
-    errors: list[Any] = sorted(
-        validator.iter_errors(config), key=lambda error: list(map(str, error.path))
-    )
-    faults = [line for error in errors for line in _describe(error)]
+    if is_too_large(config):
+        raise SSENetError(
+            f"the configuration has more than {MOST_VALUES} values or {DEEPEST} levels; "
+            "does a YAML reference (*name) stand for much?"
+        )
+    schema = _read_schema(schema_path)
+    faults = list(unfit_values(config))
+    if not faults:
+        errors: list[Any] = sorted(
+            Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))
+        )
+        faults = [line for error in errors for line in describe(error)]
+    if not faults:
+        faults = list(_missing_defaults(config, schema))
     if not faults:
         faults = [*_contradictions(config), *_dangling_names(config)]
     if faults:
@@ -45,16 +70,36 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
 
 def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
     """Read texts as YAML, in place, where the schema wants no text: `--config` hands over texts."""
-    schema = yaml.safe_load(Path(schema_path).read_text())
-    for error in list(jsonschema.Draft202012Validator(schema).iter_errors(config)):
+    if is_too_large(config) or any(unfit_values(config)):
+        return  # `validate` says so
+    for error in list(Validator(_read_schema(schema_path)).iter_errors(config)):
         if isinstance(error.instance, str) and error.absolute_path:
             *parents, last = error.absolute_path
             place: Any = config
             for key in parents:
                 place = place[key]
-            with contextlib.suppress(yaml.YAMLError):
-                value = yaml.safe_load(error.instance)
-                place[last] = value if isinstance(value, int | float | None) else error.instance
+            if place[last] is error.instance:  # not so where the fault is in a section's keys
+                place[last] = _read_text(error.instance)
+
+
+def _read_text(text: str) -> Any:
+    """A number, a truth value or null from a text; the text itself where it is none of them."""
+    # PyYAML takes what looks like a date for one, and goes down into brackets without an end.
+    with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):
+        value = yaml.safe_load(text)
+        if isinstance(value, int | float | None):
+            return value
+    return text
+
+
+def _read_schema(path: str | Path) -> Mapping[str, Any]:
+    return _parsed(Path(path).read_text())
+
+
+@cache
+def _parsed(text: str) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = yaml.safe_load(text)
+    return schema
 
 
 def resolve(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any]:
@@ -72,14 +117,15 @@ def resolve(config: Mapping[str, Any], section: str, name: str) -> dict[str, Any
     variants = config[section]["variants"]
     if variant not in variants:
         raise SSENetError(
-            f"{section}.variants has no {variant!r}; "
-            f"it has {_listed(variants)}{_hint(variant, variants)}"
+            f"{section}.variants has no {shown(variant)}; "
+            f"it has {listed(variants)}{hint(variant, variants)}"
         )
     settings = merged(config[section]["defaults"], variants[variant] or {})
     if mark:
-        if not (seed.isascii() and seed.isdecimal()):
+        if not (seed.isascii() and seed.isdecimal() and int(seed[:20]) <= LARGEST_SEED):
             raise SSENetError(
-                f"{section} variant {name!r}: expected a whole number after {SEED_MARK}"
+                f"{section} variant {shown(name)}: expected a whole number after {SEED_MARK}, "
+                f"at most {LARGEST_SEED}"
             )
         settings["seed"] = int(seed)
     return settings
@@ -118,60 +164,22 @@ def gpus_a_job(compute: Mapping[str, Any]) -> int:
     return int(Path("/dev/nvidiactl").exists() and not hidden)
 
 
-def _describe(error: Any) -> Iterator[str]:
-    """What is wrong at one place, and what is allowed there."""
-    path = _path(error)
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        for key in sorted(set(error.instance) - set(known), key=str):
-            where = f"{path}.{key}" if path else str(key)
-            yield f"{where}: unknown key; allowed: {_listed(known)}{_hint(str(key), known)}"
-    elif error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        # jsonschema raises one error a missing key and names it in the message alone.
-        key = next(key for key in missing if error.message.startswith(repr(key)))
-        yield f"{f'{path}.{key}' if path else key}: missing"
-    else:
-        yield f"{path}: found {error.instance!r}, allowed: {_allowed(error.schema)}"
+def training_devices(compute: Mapping[str, Any]) -> dict[str, int]:
+    """What a training runs on, as arguments of `training.devices.Devices`.
+
+    GPUs that are asked for by number must be there; `auto` takes one if there is one.
+    """
+    several = compute["train_gpus"] * compute["train_nodes"] > 1
+    if not gpus_a_job(compute) or (compute["gpus"] == "auto" and not several):
+        return {}
+    return {"gpus": compute["train_gpus"], "nodes": compute["train_nodes"]}
 
 
-def _path(error: Any) -> str:
-    path = ""
-    for part in error.absolute_path:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    return path
-
-
-def _allowed(schema: Mapping[str, Any]) -> str:
-    """A schema's demands on one value, in words."""
-    if "enum" in schema:
-        return " or ".join(map(_shown, schema["enum"]))
-    if "const" in schema:
-        return _shown(schema["const"])
-    kinds = {"object": "section", "array": "list", "string": "text", "integer": "whole number"}
-    found = schema.get("type", "value")
-    names = [found] if isinstance(found, str) else found
-    words = [
-        " or ".join("null" if name == "null" else f"a {kinds.get(name, name)}" for name in names)
-    ]
-    limits = {
-        "minimum": "at least",
-        "exclusiveMinimum": "above",
-        "maximum": "at most",
-        "exclusiveMaximum": "below",
-        "minItems": "items at least",
-        "maxItems": "items at most",
-        "minLength": "characters at least",
-        "pattern": "of the form",
-    }
-    words += [f"{word} {schema[key]}" for key, word in limits.items() if key in schema]
-    if schema.get("uniqueItems"):
-        words.append("no item twice")
-    return ", ".join(words)
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else str(value)
+def _missing_defaults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
+    """Keys that a stage's defaults lack: every variant has all of them."""
+    for section in STAGES:
+        rule, defaults = {"$ref": f"#/$defs/{section}"}, config[section]["defaults"]
+        yield from missing_keys(defaults, rule, schema["$defs"], f"{section}.defaults")
 
 
 def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
@@ -185,7 +193,7 @@ def _contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     measured = config["evaluation"]["equivariance"]
     if not (measured["scales"] or measured["flip"] or measured["angles"]):
         yield "evaluation.equivariance: one of scales, flip and angles is needed"
-    for section in ("cam", "affinity", "deeplab"):
+    for section in STAGES:
         for variant in config[section]["variants"]:
             for fault in _variant_faults(config, section, variant):
                 yield f"{section} variant {variant}: {fault}"
@@ -200,6 +208,12 @@ def _variant_faults(config: Mapping[str, Any], section: str, variant: str) -> It
     own = (config[section]["variants"][variant] or {}).get("backbone", {})
     yield from _backbone_faults(settings["backbone"], own)
     yield from _weights_faults(config, section, settings)
+    processes = config["compute"]["train_gpus"] * config["compute"]["train_nodes"]
+    if config["compute"]["gpus"] != 0 and settings["batch_size"] % processes:
+        yield (
+            f"batch_size {settings['batch_size']}: must be a multiple of compute.train_gpus x "
+            f"compute.train_nodes, {processes}, which share each batch"
+        )
     stride = output_stride(settings["backbone"])
     if section == "affinity" and settings["crop"] % stride:
         yield f"crop {settings['crop']} must be a multiple of backbone.output_stride, {stride}"
@@ -291,12 +305,3 @@ def _unlike_chains(config: Mapping[str, Any]) -> Iterator[str]:
             if taker["weights"] == "cam" and described(taker) != described(giver):
                 fault = _foreign_weights(taker, chain["cam"], giver)
                 yield f"run.chains[{index}].{section}: {fault}"
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(str, names))
-
-
-def _hint(name: str, known: Any) -> str:
-    nearest = difflib.get_close_matches(name, list(map(str, known)), n=1)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""

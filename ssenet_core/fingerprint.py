@@ -15,8 +15,8 @@ from typing import NamedTuple
 from ssenet_core.errors import SSENetError
 
 ROOT = Path(__file__).resolve().parents[1]
-# They say how a job goes and what went wrong; no number that a job writes depends on them.
-UNCOUNTED = frozenset({"errors", "progress", "job"})
+# They say and show how a job goes and what went wrong; no number that a job writes depends on them.
+UNCOUNTED = frozenset({"errors", "progress", "job", "cam.watching", "memory"})
 
 
 class _Source(NamedTuple):

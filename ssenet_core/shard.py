@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.memory import gpu_memory
 from ssenet_core.progress import progress
 from ssenet_core.storage import remove_leftovers, write_record
 
@@ -55,5 +56,9 @@ def map_images(shard: Shard, write: Callable[[ImageRecord, Path], None], made: s
     """Call `write(image, path)` for every file of a shard, then write the shard's record."""
     pairs = shard.pairs()
     for image, path in progress(pairs, total=len(pairs), description=made):
-        write(image, path)
+        with gpu_memory(
+            f"{made} of {image.id}, 1 image and its mirror image at a time",
+            "lower the largest of the stage's scales, or use precision bf16-mixed",
+        ):
+            write(image, path)
     shard.finish(made)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ssenet_core.affinity.labels import PairLabels
+from ssenet_core.training.processes import mean_over_processes
 
 EPSILON = 1e-5  # keeps the logarithm of an affinity of 0 finite
 
@@ -31,4 +32,4 @@ def affinity_loss(affinities: Tensor, pairs: PairLabels) -> dict[str, Tensor]:
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:
     """Mean of the values where the mask is set; 0, with a gradient of 0, where it never is."""
-    return (values * where).sum() / where.sum().clamp(min=1)
+    return mean_over_processes((values * where).sum(), where.sum())

@@ -4,11 +4,13 @@ In: the manifest and the two CRF answers of each training image. Out: a checkpoi
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -23,6 +25,7 @@ from ssenet_core.scores import power_name
 from ssenet_core.storage import VOID, load_image, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
+from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
 from ssenet_core.training.run import TrainingRun, train
 
@@ -42,10 +45,22 @@ def train_affinity(
         labels_dir: refined scores, `{image id}.h5` each.
         powers: of the strong and the weak background; see `refine.powers`.
     """
-    images, labels = load_manifest(run.manifest), Path(labels_dir)
+    job = partial(_train, run, settings, Path(labels_dir), powers)
+    launch(job, run.devices, settings["precision"])
+
+
+def _train(
+    run: TrainingRun,
+    settings: Mapping[str, Any],
+    labels: Path,
+    powers: tuple[float, float],
+    fabric: Fabric,
+) -> None:
+    """What each process of the training does."""
+    images = load_manifest(run.manifest)
     dataset = ConfidentViews(images, labels, powers, settings)
-    loss = pair_loss(settings["radius"])
-    train("affinity", run, settings, images, dataset, loss, labels_key(images, labels, ".h5"))
+    loss, key = pair_loss(settings["radius"]), labels_key(images, labels, ".h5")
+    train(fabric, "affinity", run, settings, images, dataset, loss, key)
 
 
 class ConfidentViews(Dataset[Batch]):

@@ -6,9 +6,11 @@ baseline. No mask is read.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -18,11 +20,14 @@ from ssenet_core.cam.losses import (
     scale_equivariance_loss,
 )
 from ssenet_core.cam.transforms import draw_warp, size_of
+from ssenet_core.cam.watching import WatchedMaps
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.storage import load_image
 from ssenet_core.training.batches import Draw, augmentation_rng
+from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.processes import from_first
 from ssenet_core.training.run import TrainingRun, train
 
 
@@ -33,8 +38,22 @@ def train_cam(run: TrainingRun, settings: Mapping[str, Any]) -> None:
         run: the job's files.
         settings: a variant's resolved `cam` section without `inference`.
     """
+    launch(partial(_train, run, settings), run.devices, settings["precision"])
+
+
+def _train(run: TrainingRun, settings: Mapping[str, Any], fabric: Fabric) -> None:
+    """What each process of the training does."""
     images = load_manifest(run.manifest)
-    train("cam", run, settings, images, TaggedViews(images, settings), cam_loss(settings))
+    train(
+        fabric,
+        "cam",
+        run,
+        settings,
+        images,
+        TaggedViews(images, settings),
+        cam_loss(settings),
+        pictures=WatchedMaps(images, settings),
+    )
 
 
 class TaggedViews(Dataset[Batch]):
@@ -89,7 +108,7 @@ def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
 
     def equivariant(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         view, tags = batch["image"], batch["tags"]
-        warp = draw_warp(ser)
+        warp = from_first(draw_warp(ser))
         maps, warped = network(view), network(warp.view(view))
         # As in Eq. 1, classification pools each view's whole map, the mean colour around a rotated
         # crop included: the crop's tags hold wherever it lies in its frame.

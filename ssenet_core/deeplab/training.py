@@ -4,9 +4,11 @@ In: the manifest and the pseudo labels of the train split. Out: a checkpoint. No
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -16,7 +18,9 @@ from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.storage import VOID, load_image, read_label_png
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
+from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch
+from ssenet_core.training.processes import mean_over_processes
 from ssenet_core.training.run import TrainingRun, train
 
 
@@ -28,9 +32,14 @@ def train_deeplab(run: TrainingRun, settings: Mapping[str, Any], *, labels_dir: 
         settings: a variant's resolved `deeplab` section without `prediction`.
         labels_dir: pseudo labels, `{image id}.png` each.
     """
-    images, labels = load_manifest(run.manifest), Path(labels_dir)
-    dataset = LabelledViews(images, labels, settings)
-    train("deeplab", run, settings, images, dataset, pixel_loss, labels_key(images, labels, ".png"))
+    launch(partial(_train, run, settings, Path(labels_dir)), run.devices, settings["precision"])
+
+
+def _train(run: TrainingRun, settings: Mapping[str, Any], labels: Path, fabric: Fabric) -> None:
+    """What each process of the training does."""
+    images = load_manifest(run.manifest)
+    dataset, key = LabelledViews(images, labels, settings), labels_key(images, labels, ".png")
+    train(fabric, "deeplab", run, settings, images, dataset, pixel_loss, key)
 
 
 class LabelledViews(Dataset[Batch]):
@@ -72,4 +81,4 @@ def pixel_loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         network(batch["image"]).float(), labels.shape[1:], mode="bilinear", align_corners=False
     )
     total = functional.cross_entropy(scores, labels, ignore_index=VOID, reduction="sum")
-    return {"loss": total / (labels != VOID).sum().clamp(min=1)}
+    return {"loss": mean_over_processes(total, (labels != VOID).sum())}

@@ -1,13 +1,46 @@
 """Where networks run, and in which precision."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
 
 import torch
 
+from ssenet_core.models.gpus import claim_gpu, lock_folder
 
+LOG = logging.getLogger("ssenet")
+
+
+@cache
 def pick_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU that this process has until it ends, if there is one, else the CPU.
+
+    Among several it is one that no other process of this user has. Where SLURM, or anyone, shows
+    the process a single GPU (`CUDA_VISIBLE_DEVICES`), it is that one.
+
+    Raises:
+        SSENetError: the folder in which GPUs are shared out is another user's.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    gpus = visible_gpus()
+    index = claim_gpu(gpus, lock_folder())
+    LOG.info("running on GPU %d of %d, %s", index, len(gpus), gpus[index])
+    return torch.device("cuda", index)
+
+
+def visible_gpus() -> list[str]:
+    """What tells the GPUs apart, by index: the same text in all processes, in whatever order."""
+    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [str(found.uuid) for found in properties]
+
+
+def fabric_flags(device: torch.device) -> dict[str, Any]:
+    """Lightning Fabric's arguments for running on a device; other kinds of GPU are its to find."""
+    if device.type == "cuda":
+        return {"accelerator": "cuda", "devices": [device.index]}
+    return {"accelerator": "auto", "devices": 1}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

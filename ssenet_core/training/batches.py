@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ssenet_core.errors import SSENetError
+
 
 class Draw(NamedTuple):
     """One image of one epoch."""
@@ -34,6 +36,9 @@ class StepBatches(Sampler[list[Draw]]):
         steps: the step to stop before.
         seed: decides the permutations.
         rank, processes: this process's part of every batch.
+
+    Raises:
+        SSENetError: the processes cannot share a batch evenly.
     """
 
     def __init__(
@@ -50,6 +55,12 @@ class StepBatches(Sampler[list[Draw]]):
         self.images, self.batch_size = images, min(batch_size, images)
         self.first, self.steps, self.seed = first, steps, seed
         self.rank, self.processes = rank, processes
+        if self.batch_size % processes:
+            raise SSENetError(
+                f"a batch of {self.batch_size} images cannot be shared evenly by {processes} "
+                "processes: batch_size must be a multiple of compute.train_gpus x "
+                f"compute.train_nodes (and so must {images}, the images, if these are fewer)"
+            )
 
     def __len__(self) -> int:
         return self.steps - self.first

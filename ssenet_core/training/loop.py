@@ -2,7 +2,8 @@
 
 In: a network, a dataset of augmented images, a loss. Out: a checkpoint and a table of metrics.
 A run that was killed goes on from its last saved step with the same data order and random state.
-Fails with `SSENetError` when the loss is not finite.
+Several processes share each batch and average their gradients; the first of them writes.
+Fails with `SSENetError` when the loss is not finite, in all processes if it is so in one.
 """
 
 import logging
@@ -18,16 +19,22 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.memory import gpu_memory
 from ssenet_core.models.checkpoints import save_checkpoint
 from ssenet_core.progress import progress
+from ssenet_core.training.batch_norm import synchronise_batch_norm
 from ssenet_core.training.batches import StepBatches, loader, steps_per_epoch
+from ssenet_core.training.devices import ANY_DEVICE
 from ssenet_core.training.metrics import Metrics
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
+from ssenet_core.training.processes import averaged, from_all, process_count, process_rank
 from ssenet_core.training.resume import ResumePoint, resume_key
 
 LOG = logging.getLogger("ssenet")
+RANK_STRIDE = 100_000_007  # between the seeds of two processes: more than any training's steps
 
 Batch = dict[str, Any]
+Pictures = Callable[[nn.Module], dict[str, Tensor]]
 LossFunction = Callable[[nn.Module, Batch], dict[str, Tensor]]
 
 
@@ -44,6 +51,7 @@ class Training:
             epochs or iterations).
         classes: foreground class names, for the checkpoint.
         data: checksum of what the dataset reads, for the resume key.
+        pictures: draws what the network sees, for TensorBoard, whenever a resume point is saved.
     """
 
     kind: str
@@ -53,6 +61,7 @@ class Training:
     settings: Mapping[str, Any]
     classes: tuple[str, ...]
     data: str
+    pictures: Pictures | None = None
 
     @property
     def images(self) -> int:
@@ -71,6 +80,7 @@ class Training:
 
 def fit(
     training: Training,
+    fabric: Fabric | None = None,
     *,
     checkpoint: str | Path,
     metrics: str | Path,
@@ -81,34 +91,40 @@ def fit(
     """Train to the end, from the last saved step if an earlier run was interrupted.
 
     Args:
+        fabric: of this process, see `launch`; None for one on one device.
         checkpoint: written when the run is done; `resume/` and `tensorboard/` lie beside it.
         metrics: CSV of loss parts and learning rate.
         code: fingerprint of the code, part of the resume key.
-        workers: processes that load data.
+        workers: processes that load data, for each process that trains.
         save_every: steps between resume points.
 
     Raises:
-        SSENetError: the loss became infinite or not a number.
+        SSENetError: the loss became infinite or not a number, GPU memory ran out, or the processes
+            cannot share a batch evenly.
     """
     settings = training.settings
-    fabric = Fabric(accelerator="auto", devices=1, precision=settings["precision"])
+    fabric = fabric or ANY_DEVICE.fabric(settings["precision"])
     key = resume_key(settings=dict(settings), data=training.data, code=code)
     resume = ResumePoint(checkpoint, key)
+    if process_count() > 1:
+        synchronise_batch_norm(training.network)
     optimizer = build_optimizer(training.network, training.network.head(), settings["optimizer"])
     network, optimizer = fabric.setup(training.network, optimizer)
     state = resume.load()
-    first = 0
+    first = 0 if state is None else state["step"]
+    _agree_on(first, resume)
     if state is not None:
-        first = state["step"]
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
     network.train()
-    with Metrics(Path(checkpoint).parent / "tensorboard", training.steps, []) as table:
+    writes = fabric.is_global_zero
+    events = Path(checkpoint).parent / "tensorboard" if writes else None
+    with Metrics(events, training.steps, []) as table:
         if state is not None:
             table.restore(state["metrics"])
         for step, batch in enumerate(_batches(training, first, workers, fabric), start=first):
             _step(training, network, optimizer, fabric, step, batch, table, resume)
-            if (step + 1) % save_every == 0 and step + 1 < training.steps:
+            if writes and (step + 1) % save_every == 0 and step + 1 < training.steps:
                 resume.save(
                     step + 1,
                     {
@@ -117,6 +133,10 @@ def fit(
                         "metrics": table.state(),
                     },
                 )
+                if training.pictures:
+                    table.show(step + 1, training.pictures(network.module))
+        if not writes:
+            return
         table.write(metrics)
         summary = table.rows[-1] if table.rows else {}
     save_checkpoint(
@@ -136,6 +156,16 @@ def fit(
     )
 
 
+def _agree_on(first: int, resume: ResumePoint) -> None:
+    """See that all processes start at the same step."""
+    steps = from_all(first)
+    if len(set(steps)) > 1:
+        raise SSENetError(
+            f"{resume.path}: the processes would start after steps {steps}; all machines must see "
+            "the same files"
+        )
+
+
 def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> Any:
     sampler = StepBatches(
         training.images,
@@ -143,12 +173,21 @@ def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> An
         first=first,
         steps=training.steps,
         seed=training.settings["seed"],
+        rank=process_rank(),
+        processes=process_count(),
     )
     batches = fabric.setup_dataloaders(
         loader(training.dataset, sampler, workers), use_distributed_sampler=False
     )
+    if not fabric.is_global_zero:
+        return batches
     return progress(
-        batches, total=training.steps, description=f"training {training.kind}", done=first
+        batches,
+        total=training.steps,
+        description=f"training {training.kind}, step",
+        done=first,
+        unit="images",
+        size=min(training.settings["batch_size"], training.images),
     )
 
 
@@ -162,21 +201,42 @@ def _step(
     table: Metrics,
     resume: ResumePoint,
 ) -> None:
-    """One step of gradient descent; dropout's random state is a function of seed and step."""
+    """One step of gradient descent; dropout's random state is a function of seed, step and rank."""
     settings = training.settings["optimizer"]
-    torch.manual_seed(training.settings["seed"] * 1_000_003 + step)
+    own_numbers = process_rank() * RANK_STRIDE
+    torch.manual_seed(training.settings["seed"] * 1_000_003 + step + own_numbers)
     rate = poly_rate(step, training.steps, settings["lr"], settings["power"])
     set_rate(optimizer, rate)
-    parts = training.loss(network, batch)
-    values = {name: float(part.detach()) for name, part in parts.items()}
-    if not math.isfinite(values["loss"]):
-        saved = resume.path if resume.path.exists() else "none yet"
-        raise SSENetError(
-            f"step {step + 1} of {training.kind} training: the loss is {values}, not a finite "
-            f"number; images {', '.join(batch['id'])}; last good state: {saved}; "
-            "try a lower optimizer.lr, or precision 32-true"
-        )
     optimizer.zero_grad(set_to_none=True)
-    fabric.backward(parts["loss"])
-    optimizer.step()
+    with gpu_memory(
+        f"step {step + 1} of {training.kind} training with {len(batch['id'])} images on the GPU",
+        "lower batch_size or crop, use precision bf16-mixed, or share batches with more GPUs "
+        "(compute.train_gpus)",
+    ):
+        parts = training.loss(network, batch)
+        values = averaged(parts)
+        if not math.isfinite(values["loss"]):
+            raise SSENetError(
+                _not_finite(training.kind, step, parts["loss"], values, batch, resume)
+            )
+        fabric.backward(parts["loss"])
+        optimizer.step()
     table.add(step + 1, values, epoch=(step + 1) / training.epoch_steps, lr=rate)
+
+
+def _not_finite(
+    kind: str,
+    step: int,
+    own: Tensor,
+    values: dict[str, float],
+    batch: Batch,
+    resume: ResumePoint,
+) -> str:
+    """What to say of a loss that is not a number, with the images of the processes that have it."""
+    guilty = from_all([] if own.isfinite().all() else list(batch["id"]))
+    saved = resume.path if resume.path.exists() else "none yet"
+    return (
+        f"step {step + 1} of {kind} training: the loss is {values}, not a finite number; "
+        f"images {', '.join(image for images in guilty for image in images)}; "
+        f"last good state: {saved}; try a lower optimizer.lr, or precision 32-true"
+    )

@@ -1,9 +1,12 @@
 """Figures of a training run: a CSV table when it is done, TensorBoard events while it runs."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from torch import Tensor
 
 from ssenet_core.storage import atomic_path
 
@@ -14,12 +17,12 @@ class Metrics:
     """Collects the loss parts of each step, averages them over intervals, keeps them as rows.
 
     Args:
-        folder: where TensorBoard's event files go.
+        folder: where TensorBoard's event files go; None for none.
         steps: steps of the whole run.
         rows: rows of an interrupted run's earlier part.
     """
 
-    def __init__(self, folder: Path, steps: int, rows: list[dict[str, float]]) -> None:
+    def __init__(self, folder: Path | None, steps: int, rows: list[dict[str, float]]) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.rows = list(rows)
@@ -27,7 +30,7 @@ class Metrics:
         self._sums: dict[str, float] = {}
         self._count = 0
         first = int(self.rows[-1]["step"]) if self.rows else 0
-        self._writer = SummaryWriter(str(folder), purge_step=first + 1)
+        self._writer = SummaryWriter(str(folder), purge_step=first + 1) if folder else None
 
     def __enter__(self) -> "Metrics":
         return self
@@ -38,7 +41,8 @@ class Metrics:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
 
     def add(self, step: int, values: dict[str, float], **facts: float) -> None:
         """Take the loss parts of `step` (from 1); `facts` (epoch, lr) are kept as they are."""
@@ -49,11 +53,16 @@ class Metrics:
             return
         means = {name: value / self._count for name, value in self._sums.items()}
         self.rows.append({"step": step, **facts, **means})
-        for name, value in means.items():
-            self._writer.add_scalar(f"loss/{name}", value, step)
-        for name, value in facts.items():
-            self._writer.add_scalar(name, value, step)
+        if self._writer:
+            for name, value in ({f"loss/{name}": means[name] for name in means} | facts).items():
+                self._writer.add_scalar(name, value, step)
         self._sums, self._count = {}, 0
+
+    def show(self, step: int, pictures: Mapping[str, Tensor]) -> None:
+        """Show pictures, (3, H, W) in [0, 1] by name, at `step` in TensorBoard."""
+        for name, picture in pictures.items():
+            if self._writer:
+                self._writer.add_image(name, picture, step)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on in the middle of an interval."""

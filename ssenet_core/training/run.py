@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.models.backbones import load_backbone_weights
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.storage import remove_leftovers, sha256_file
-from ssenet_core.training.loop import LossFunction, Training, fit
+from ssenet_core.training.devices import ANY_DEVICE, Devices
+from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class TrainingRun:
         weights: file of backbone weights, or a network's checkpoint to take them from; None trains
             from random ones.
         code: fingerprint of the code, so that an interrupted run of older code is not resumed.
-        workers: processes that load data.
+        workers: processes that load data, for each process that trains.
         save_every: steps between resume points.
+        devices: what it runs on.
     """
 
     manifest: str | Path
@@ -40,6 +43,7 @@ class TrainingRun:
     code: str = ""
     workers: int = 0
     save_every: int = 200
+    devices: Devices = ANY_DEVICE
 
     @classmethod
     def of_job(cls, job: Any) -> "TrainingRun":
@@ -53,10 +57,12 @@ class TrainingRun:
             code=job.params.code,
             workers=job.params.workers,
             save_every=job.params.save_every,
+            devices=Devices(**job.params.get("devices", {})),
         )
 
 
 def train(
+    fabric: Fabric,
     kind: str,
     run: TrainingRun,
     settings: Mapping[str, Any],
@@ -64,10 +70,12 @@ def train(
     dataset: Dataset[Any],
     loss: LossFunction,
     labels: str = "",
+    pictures: Pictures | None = None,
 ) -> None:
     """Build a network, give it its first weights and train it to the end.
 
     Args:
+        fabric: of this process, see `launch`.
         kind: cam, affinity or deeplab.
         run: the job.
         settings: the stage's section of the configuration.
@@ -75,6 +83,7 @@ def train(
         dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
         loss: the named parts of a batch's loss.
         labels: checksum of the label files that the dataset reads beside the photographs.
+        pictures: draws what the network sees, for TensorBoard.
     """
     torch.manual_seed(settings["seed"])
     network = build_network(kind, settings, images.classes)
@@ -88,9 +97,11 @@ def train(
         settings=settings,
         classes=images.classes,
         data=sha256_file(run.manifest) + labels,
+        pictures=pictures,
     )
     fit(
         training,
+        fabric,
         checkpoint=run.checkpoint,
         metrics=run.metrics,
         code=run.code,

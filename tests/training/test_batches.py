@@ -2,9 +2,11 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssenet_core.errors import SSENetError
 from ssenet_core.training.batches import StepBatches, steps_per_epoch
 
 
@@ -46,3 +48,9 @@ def test_epochs_differ() -> None:
     orders = [[draw.image for draw in batch] for batch in batches]
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(20, 6), (6, 8)])
+def test_a_batch_that_does_not_divide_is_an_error(images: int, batch_size: int) -> None:
+    with pytest.raises(SSENetError, match=r"6 images .* 4 processes: batch_size must be"):
+        StepBatches(images, batch_size, first=0, steps=1, seed=0, rank=0, processes=4)

@@ -150,3 +150,12 @@ def test_an_infinite_loss_names_step_and_images(tmp_path: Path) -> None:
     with pytest.raises(SSENetError, match=r"step 1 of cam training.*image\d+, image\d+"):
         run(tmp_path, training(infinite))
     assert not (tmp_path / "model.pt").exists()
+
+
+def test_gpu_memory_that_runs_out_names_the_batch_and_what_to_lower(tmp_path: Path) -> None:
+    def greedy(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
+
+    with pytest.raises(SSENetError, match=r"step 1 .* 4 images .*lower batch_size.*9 GiB"):
+        run(tmp_path, training(greedy))
+    assert not (tmp_path / "model.pt").exists()

@@ -1,0 +1,66 @@
+"""Class activation maps of a few training images, to be watched while the network trains.
+
+In: the manifest of the train split. Out: pictures of the maps as they are now, of the same images
+every time. No number that the training writes depends on them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from torch import Tensor, nn
+
+from ssenet_core.cam.inference import normalised_maps, single_scale_maps
+from ssenet_core.data import augment
+from ssenet_core.data.choice import evenly_spaced
+from ssenet_core.data.manifest import ImageRecord, Manifest
+from ssenet_core.pictures import heat_overlay
+from ssenet_core.storage import load_image
+
+WATCHED = 4  # images
+HEAT = colormaps["inferno"]
+HEAT_SHARE = 0.6  # of a map over its photograph
+
+
+class WatchedMaps:
+    """Draws the class activation maps of a few tagged images.
+
+    Args:
+        manifest: of the train split.
+        settings: a variant's `cam` section; `resize` and `alignment` are read.
+    """
+
+    def __init__(self, manifest: Manifest, settings: Mapping[str, Any]) -> None:
+        tagged = [record for record in manifest.images if record.tags]
+        self.records = evenly_spaced(tagged, WATCHED)
+        self.classes = manifest.classes
+        self.longest = max(settings["resize"])
+        self.alignment = settings["alignment"]
+
+    def __call__(self, network: nn.Module) -> dict[str, Tensor]:
+        """Photograph and maps side by side, by "id: classes", (3, H, W) in [0, 1].
+
+        The network is left in the mode that it was in.
+        """
+        training = network.training
+        network.eval()
+        try:
+            with torch.no_grad():
+                return {
+                    self._name(record): self._picture(network, record) for record in self.records
+                }
+        finally:
+            network.train(training)
+
+    def _name(self, record: ImageRecord) -> str:
+        return f"{record.id}: {', '.join(self.classes[tag - 1] for tag in record.tags)}"
+
+    def _picture(self, network: nn.Module, record: ImageRecord) -> Tensor:
+        photograph = augment.resize_longest(load_image(record.image), self.longest)
+        scores = single_scale_maps(network, photograph, 1.0, False, self.alignment)
+        heats = normalised_maps(scores, record.tags)
+        overlays = [heat_overlay(photograph, heat, HEAT, HEAT_SHARE) for heat in heats]
+        row = np.concatenate([np.asarray(picture) for picture in (photograph, *overlays)], axis=1)
+        return torch.from_numpy(row).permute(2, 0, 1) / 255

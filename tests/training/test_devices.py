@@ -1,0 +1,50 @@
+"""What a training asks for and does not get is one clear error; the GPUs here are pretended."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.gpus import claim_gpu, lock_folder
+from ssenet_core.training.devices import Devices
+
+
+@pytest.fixture
+def three_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """Make torch see three GPUs, with a temporary folder of their own."""
+    found = [SimpleNamespace(uuid=name) for name in "abc"]
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(found))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", found.__getitem__)
+
+
+@pytest.mark.parametrize(("gpus", "nodes"), [(4, 1), (4, 2)])
+@pytest.mark.usefixtures("three_gpus")
+def test_more_gpus_than_there_are(gpus: int, nodes: int) -> None:
+    with pytest.raises(SSENetError, match=r"asks for 4 GPUs.*finds 3; set compute.train_gpus"):
+        Devices(gpus, nodes).fabric("32-true")
+
+
+def test_a_gpu_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SSENetError, match=r"asks for 1 GPUs.*finds 0.*compute.gpus to 0"):
+        Devices(1).fabric("32-true")
+
+
+@pytest.mark.usefixtures("three_gpus")
+def test_several_gpus_are_different_ones_that_no_other_job_has() -> None:
+    claim_gpu(["b"], lock_folder())
+    assert Devices(2).claimed() == [0, 2]
+
+
+@pytest.mark.usefixtures("three_gpus")
+def test_all_gpus_are_taken_once_though_another_job_has_some() -> None:
+    claim_gpu(["a"], lock_folder())
+    claim_gpu(["a"], lock_folder())
+    assert Devices(3).claimed() == [0, 1, 2]
+
+
+def test_processes_of_all_nodes_count() -> None:
+    assert [Devices(*asked).processes for asked in ((), (1,), (4,), (4, 2))] == [1, 1, 4, 8]

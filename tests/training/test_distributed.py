@@ -1,0 +1,208 @@
+"""Two processes train as one does: same losses, same weights; they resume, and fail, together."""
+
+import csv
+import logging
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ssenet_core.affinity.training import pair_loss
+from ssenet_core.cam.training import cam_loss
+from ssenet_core.deeplab.training import pixel_loss
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.checkpoints import build_network, load_checkpoint
+from ssenet_core.storage import VOID
+from ssenet_core.training.batches import Draw, augmentation_rng
+from ssenet_core.training.devices import Devices
+from ssenet_core.training.launch import launch
+from ssenet_core.training.loop import Training, fit
+from ssenet_core.training.processes import process_rank
+
+CLASSES = ("red", "green")
+STEPS = 6
+LOSSES = {
+    "cam": cam_loss(
+        {
+            "alignment": "cells",
+            "ser": {
+                "weight": 1.0,
+                "transforms": ["scale", "rotate"],
+                "rate": 0.5,
+                "angle": 20,
+                "form": "normalised",
+            },
+        }
+    ),
+    "affinity": pair_loss(3),
+    "deeplab": pixel_loss,
+}
+SETTINGS: dict[str, Any] = {
+    "seed": 3,
+    "backbone": {
+        "name": "resnet38",
+        "width": 1 / 32,
+        "dilations": [1, 1, 1],
+        "dropout": [0.0, 0.0],
+        "weights": None,
+        "freeze_batch_norm": False,
+        "frozen_stages": [],
+    },
+    "dropout": 0.0,
+    "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
+    "batch_size": 4,
+    "iterations": STEPS,
+    "optimizer": {
+        "name": "sgd",
+        "lr": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "power": 0.9,
+        "head_lr": 10,
+    },
+    "precision": "64-true",  # so that what rounding adds is far below what a wrong mean would
+}
+ONE, TWO = Devices(on_cpu=True), Devices(2, on_cpu=True)
+
+
+class Views(Dataset[dict[str, Any]]):
+    """Ten noisy images; the share of void labels is between none and almost all."""
+
+    def __init__(self, cells: int) -> None:
+        self.cells = cells
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, draw: Draw) -> dict[str, Any]:
+        rng = augmentation_rng(0, draw)
+        labels = rng.integers(0, 3, (self.cells, self.cells)).astype("uint8")
+        labels[rng.random(labels.shape) < draw.image / 10] = VOID
+        return {
+            "image": torch.from_numpy(rng.normal(size=(3, 32, 32))).float(),
+            "tags": torch.eye(2)[draw.image % 2],
+            "labels": torch.from_numpy(labels),
+            "id": f"image{draw.image}",
+        }
+
+
+def fit_kinds(folder: Path, losses: dict[str, Any], fabric: Fabric, **changes: Any) -> None:
+    """Train a network of each kind into a folder of its own."""
+    for kind, loss in losses.items():
+        settings = {**SETTINGS, **changes}
+        torch.manual_seed(0)
+        training = Training(
+            kind=kind,
+            network=build_network(kind, settings, CLASSES),
+            dataset=Views(32 if kind == "deeplab" else 4),
+            loss=loss,
+            settings=settings,
+            classes=CLASSES,
+            data="",
+        )
+        files = {"checkpoint": folder / kind / "model.pt", "metrics": folder / kind / "metrics.csv"}
+        fit(training, fabric, **files, save_every=2)
+
+
+def fit_all(folder: Path, fabric: Fabric) -> None:
+    fit_kinds(folder, LOSSES, fabric)
+
+
+def fit_cam(folder: Path, loss: Any, fabric: Fabric) -> None:
+    fit_kinds(folder, {"cam": loss}, fabric)
+
+
+def cam(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
+    """Its loss, as something that pickles."""
+    return LOSSES["cam"](network, batch)
+
+
+class Failing:
+    """The CAM loss, with an accident in the second process at a step."""
+
+    def __init__(self, step: int, accident: str) -> None:
+        self.left, self.accident = step, accident
+
+    def __call__(self, network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
+        parts = cam(network, batch)
+        self.left -= 1
+        if self.left == 0 and process_rank() == 1:
+            if self.accident == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.accident == "memory":
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            parts["loss"] = parts["loss"] * float("nan")
+        return parts
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of the three networks, trained by one process and by two."""
+    one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    launch(partial(fit_all, one), ONE, SETTINGS["precision"])
+    launch(partial(fit_all, two), TWO, SETTINGS["precision"])
+    return one, two
+
+
+def weights(folder: Path, kind: str) -> dict[str, Tensor]:
+    network, _ = load_checkpoint(folder / kind / "model.pt", kind, torch.device("cpu"))
+    return network.state_dict()
+
+
+def curve(folder: Path, kind: str) -> list[dict[str, float]]:
+    with (folder / kind / "metrics.csv").open() as file:
+        return [{name: float(row[name]) for name in row} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("kind", list(LOSSES))
+def test_two_processes_train_as_one_does(both: tuple[Path, Path], kind: str) -> None:
+    """Batch normalisation is not frozen, and the counts of labels differ between the shares."""
+    one, two = both
+    alone, shared = curve(one, kind), curve(two, kind)
+    assert len(alone) == STEPS
+    for expected, found in zip(alone, shared, strict=True):
+        assert found == pytest.approx(expected, rel=1e-5)
+    expected_weights, found_weights = weights(one, kind), weights(two, kind)
+    for name, tensor in expected_weights.items():
+        torch.testing.assert_close(found_weights[name], tensor, rtol=1e-6, atol=1e-7)
+
+
+def test_one_of_two_processes_writes(both: tuple[Path, Path]) -> None:
+    assert len(list((both[1] / "cam" / "tensorboard").iterdir())) == 1
+
+
+def test_killed_processes_go_on_together(
+    both: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed = partial(fit_cam, tmp_path, Failing(4, "kill"))
+    with pytest.raises(SSENetError, match=r"process 1 of the 2 .* SIGKILL.*train_mem_mb"):
+        launch(killed, TWO, SETTINGS["precision"])
+    assert (tmp_path / "cam" / "resume" / "state.pt").exists()
+    with caplog.at_level(logging.INFO, logger="ssenet"):
+        launch(partial(fit_cam, tmp_path, cam), TWO, SETTINGS["precision"])
+    said = [record.getMessage() for record in caplog.records if record.name == "ssenet"]
+    assert len([line for line in said if line.startswith("continuing after step 2")]) == 1
+    whole = weights(both[1], "cam")
+    for name, tensor in weights(tmp_path, "cam").items():
+        torch.testing.assert_close(tensor, whole[name], rtol=0, atol=0)
+    assert curve(tmp_path, "cam") == curve(both[1], "cam")
+
+
+@pytest.mark.parametrize(
+    ("accident", "message"),
+    [
+        ("nan", r"step 2 of cam training: the loss is .*nan.*; images image\d, image\d; last good"),
+        ("memory", r"step 2 of cam training with 2 images.*out of GPU memory; lower batch_size"),
+    ],
+)
+def test_what_ends_one_process_ends_both(tmp_path: Path, accident: str, message: str) -> None:
+    with pytest.raises(SSENetError, match=message):
+        launch(partial(fit_cam, tmp_path, Failing(2, accident)), TWO, SETTINGS["precision"])
+    assert not (tmp_path / "cam" / "model.pt").exists()

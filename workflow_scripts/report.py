@@ -25,4 +25,6 @@ if __name__ == "__main__":
             output_gallery=snakemake.output.gallery,
             title=snakemake.params.title,
             settings=snakemake.params.settings,
+            scales=snakemake.input.scales,
+            published=snakemake.params.published,
         )

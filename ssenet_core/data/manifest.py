@@ -4,6 +4,7 @@ In: the dataset's settings and a split. Out: a JSON file, or one `SSENetError` t
 that is wrong with the split, and no file. Later stages read the manifest and trust it.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,39 +22,16 @@ from ssenet_core.data.dataset import (
     masks_are_truth,
     tag_table,
 )
-from ssenet_core.data.layout import listing, unique
+from ssenet_core.data.layout import listing, shortened, unique
+from ssenet_core.data.manifest_entries import ImageRecord, from_json, of_kind, to_json
 from ssenet_core.data.tags import find_tags, read_mask, uses_mask
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
 from ssenet_core.storage import load_image, read_json, sha256_file, write_json
 
+LOG = logging.getLogger("ssenet")
 FORMAT = "ssenet manifest"
 FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ImageRecord:
-    """One image of a split.
-
-    Attributes:
-        id: the name of its files.
-        image: the photograph.
-        mask: its ground truth, only where the split is scored.
-        width: in pixels.
-        height: in pixels.
-        tags: label values of its classes, ascending; may be empty outside the training split.
-        sha256: checksum of the photograph.
-        mask_sha256: checksum of the mask.
-    """
-
-    id: str
-    image: Path
-    mask: Path | None
-    width: int
-    height: int
-    tags: tuple[int, ...]
-    sha256: str
-    mask_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,9 +142,11 @@ def write_manifest(
         "dataset": dataset["name"],
         "split": split,
         "classes": list(class_names(dataset)),
-        "images": [_to_json(record) for record in records],
+        "images": [to_json(record) for record in records],
     }
     write_json(output, content)
+    masks = sum(record.mask is not None for record in records)
+    LOG.info("%s: %d good images of %s, %d with masks", output, len(records), split, masks)
 
 
 def load_manifest(path: str | Path) -> Manifest:
@@ -181,13 +161,14 @@ def load_manifest(path: str | Path) -> Manifest:
             "delete the file and run the workflow again"
         )
     try:
+        classes = _texts(content["classes"], "classes")
         return Manifest(
-            dataset=content["dataset"],
-            split=content["split"],
-            classes=tuple(content["classes"]),
-            images=tuple(_from_json(entry) for entry in content["images"]),
+            dataset=of_kind(content, "dataset", str),
+            split=of_kind(content, "split", str),
+            classes=classes,
+            images=tuple(from_json(entry, len(classes)) for entry in content["images"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise SSENetError(
             f"{path}: an entry is missing or of another type ({error}); "
             "delete the file and run the workflow again"
@@ -276,27 +257,7 @@ def _require_file(path: Path, hint: str = "") -> None:
         raise SSENetError(f"{path}: the file is empty")
 
 
-def _to_json(record: ImageRecord) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "image": str(record.image),
-        "mask": str(record.mask) if record.mask else None,
-        "width": record.width,
-        "height": record.height,
-        "tags": list(record.tags),
-        "sha256": record.sha256,
-        "mask_sha256": record.mask_sha256,
-    }
-
-
-def _from_json(entry: dict[str, Any]) -> ImageRecord:
-    return ImageRecord(
-        id=entry["id"],
-        image=Path(entry["image"]),
-        mask=Path(entry["mask"]) if entry["mask"] else None,
-        width=entry["width"],
-        height=entry["height"],
-        tags=tuple(entry["tags"]),
-        sha256=entry["sha256"],
-        mask_sha256=entry["mask_sha256"],
-    )
+def _texts(values: Any, key: str) -> tuple[str, ...]:
+    if type(values) is not list or not all(type(value) is str for value in values):
+        raise TypeError(f"{key} is {shortened(str(values))}")
+    return tuple(values)

@@ -6,6 +6,7 @@ classes and k alone, so that more images leave the others as they are. Fails wit
 settings that make no sense.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from ssenet_core.data.dataset import SHAPES_CLASSES, shape_id
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage import atomic_path, write_label_png, write_text
 
+LOG = logging.getLogger("ssenet")
 CLASS_NAMES = SHAPES_CLASSES
 OVERSAMPLING = 3
 SIZES = (0.25, 0.95)  # a creature's length as a share of the image's side
@@ -67,6 +69,7 @@ def make_shapes(*, root: str | Path, settings: Mapping[str, Any]) -> None:
     ):
         ids = "".join(f"{shape_id(number)}\n" for number in numbers)
         write_text(root / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
+    LOG.info("%s: %d images to train on, %d to judge on", root, train, val)
 
 
 def draw_shapes(

@@ -1,7 +1,8 @@
 """What the evaluations share: images that have masks, errors that name files, the JSON entries."""
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ssenet_core.evaluation.curve import ThresholdCurve
 from ssenet_core.progress import progress
 from ssenet_core.storage import read_label_png
 
+LOG = logging.getLogger("ssenet")
 FORMAT = 1  # of every evaluation's JSON
 EQUIVARIANCE = "equivariance"  # the stage that a measurement of equivariance names
 
@@ -71,6 +73,21 @@ def entry(
         "confusion": confusion.tolist(),
         "tags_used": tags_used,
     }
+
+
+def say(output: str | Path, found: Mapping[str, Any]) -> None:
+    """Say in the log what was scored, and how good it is: an entry's mIoU, mFN and mFP."""
+    ratios = ("∞" if found[key] is None else f"{found[key]:.2f}" for key in ("mfn", "mfp"))
+    LOG.info(
+        "%s: %s %s on %d images of %s: mIoU %.1f %%, mFN %s, mFP %s",
+        output,
+        found["stage"],
+        found["name"],
+        found["images"],
+        found["split"],
+        math.nan if found["miou"] is None else found["miou"],
+        *ratios,
+    )
 
 
 def curve_points(curve: ThresholdCurve, grid: Sequence[float]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ transform (the paper's Fig. 1-2 as numbers), and the same as a picture. No mask 
 `SSENetError` when no image has a tag.
 """
 
+import logging
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from ssenet_core.pictures import heat_overlay
 from ssenet_core.progress import progress
 from ssenet_core.storage import load_image, write_json
 
+LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
 HEAT = colormaps["inferno"]
 HEAT_SHARE = 0.65  # of a map over its photograph
@@ -98,6 +100,8 @@ def evaluate_equivariance(
     write_json(output, content)
     title = f"{name}: class maps of the transformed image, transformed back"
     write_grid(figure, columns, rows, title)
+    mean = "unknown" if content["mean"] is None else f"{content['mean']:.3f}"
+    LOG.info("%s: %s on %d images: mean difference %s", output, name, len(images), mean)
 
 
 def named_warps(settings: Mapping[str, Any]) -> dict[str, Warp]:

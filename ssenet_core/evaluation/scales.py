@@ -19,6 +19,7 @@ from ssenet_core.evaluation.entries import (
     curve_points,
     entry,
     naming,
+    say,
     scored_images,
     true_labels,
 )
@@ -82,3 +83,4 @@ def evaluate_scales(
         for key, curve in curves.items()
     }
     write_json(output, {"name": name, "multi_scale": together, "scales": entries})
+    say(output, entries[MULTI_SCALE])

@@ -22,6 +22,7 @@ from ssenet_core.evaluation.entries import (
     curve_points,
     entry,
     naming,
+    say,
     scored_images,
     true_labels,
 )
@@ -72,6 +73,7 @@ def evaluate_cam(
         tags_used &= str(found.attributes.get(CLASSES_FROM, "tags")) == "tags"
     result = entry(split, "cam", name, curve.confusion(alpha), tags_used=tags_used)
     write_json(output, result | {"alpha": alpha, "curve": curve_points(curve, grid)})
+    say(output, result)
 
 
 def evaluate_crf(
@@ -112,6 +114,7 @@ def evaluate_crf(
     result = entry(split, "crf", name, total, tags_used=True)
     result["backgrounds"] = {key: scores(matrix).miou for key, matrix in backgrounds.items()}
     write_json(output, result)
+    say(output, result)
 
 
 def evaluate_labels(
@@ -141,7 +144,9 @@ def evaluate_labels(
         with naming(path, record):
             total += confusion_matrix(truth, labels, split.num_classes)
     tags_used = stage not in TAGLESS_STAGES
-    write_json(output, entry(split, stage, name, total, tags_used=tags_used))
+    result = entry(split, stage, name, total, tags_used=tags_used)
+    write_json(output, result)
+    say(output, result)
 
 
 def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float) -> None:
@@ -170,6 +175,8 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
     write_json(
         output, {"format": FORMAT, "stage": "trivial", "split": split.split, "answers": entries}
     )
+    for result in entries:
+        say(output, result)
 
 
 def _argmax_labels(refined: RefinedScores, background: str) -> Labels:

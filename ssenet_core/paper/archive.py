@@ -1,5 +1,6 @@
 """The archive of predictions that VOC's evaluation server takes."""
 
+import logging
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage import atomic_path
 
+LOG = logging.getLogger("ssenet")
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 
 
@@ -33,3 +35,4 @@ def pack_predictions(
     with atomic_path(archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for path in paths:
             tar.add(path, f"{FOLDER}/{path.name}", recursive=False)
+    LOG.info("%s: predictions of %d images", archive, len(paths))

@@ -5,6 +5,7 @@ on VOC 2012 with the paper's own numbers beside. Replicates that differ in their
 row with mean and standard deviation.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ssenet_core.report.markdown import markdown_table
 from ssenet_core.report.results import Row, load_entries, make_rows
 from ssenet_core.storage import write_json, write_text
 
+LOG = logging.getLogger("ssenet")
 NONE = "–"
 Cells = list[str]
 
@@ -44,6 +46,7 @@ def write_table(
     header, body = makers[number](rows, models, published)
     write_text(markdown, "\n".join([f"# {title}", "", *markdown_table(header, body), ""]))
     write_json(json, {"title": title, "header": header, "rows": body})
+    LOG.info("%s: %d rows, the last: %s", markdown, len(body), "; ".join(body[-1] if body else []))
 
 
 def branch_rates(

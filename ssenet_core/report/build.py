@@ -5,50 +5,25 @@ each whole or absent. Fails with `SSENetError` that names the file that is damag
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.pictures import THUMBNAIL, class_colour
-from ssenet_core.report import figures
-from ssenet_core.report.gallery import GalleryImage, bytes_uri, gallery_image
-from ssenet_core.report.results import (
-    BEST_NOTE,
-    COLUMNS,
-    EQUIVARIANCE_NOTE,
-    RATIO_NOTE,
-    TEXT_COLUMNS,
-    class_table,
-    equivariance_table,
-    judged_on,
-    load_entries,
-    load_equivariance,
-    make_rows,
-    markdown,
-    results,
-)
+from ssenet_core.report.equivariance import load_equivariance
+from ssenet_core.report.gallery import GalleryImage, gallery_image
+from ssenet_core.report.page import Content, render
+from ssenet_core.report.results import load_entries, make_rows, markdown, results
+from ssenet_core.report.scales import load_scales
 from ssenet_core.report.sheet import contact_sheet
 from ssenet_core.report.tables import read_metrics, stage_costs
-from ssenet_core.storage import VOID, atomic_path, write_json, write_text
+from ssenet_core.storage import atomic_path, write_json, write_text
 
-TEMPLATES = Path(__file__).parent / "templates"
+LOG = logging.getLogger("ssenet")
 
 Paths = Mapping[str, str | Path]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure in both themes, as data URIs, with the text that stands for it."""
-
-    light: str
-    dark: str
-    alt: str
 
 
 def build_report(
@@ -66,6 +41,8 @@ def build_report(
     output_gallery: str | Path,
     title: str,
     settings: Mapping[str, Any],
+    scales: Sequence[str | Path] = (),
+    published: bool = False,
 ) -> None:
     """Write the four files of the report.
 
@@ -84,7 +61,9 @@ def build_report(
         output_html: the report.
         output_gallery: contact sheet of the gallery, PNG.
         title: heading of all of them.
-        settings: the configuration to show.
+        settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
+        scales: JSON files of `evaluation.scales`, as far as there are any.
+        published: stand the paper's numbers beside; they are about VOC 2012 alone.
 
     Raises:
         SSENetError: an input is missing, damaged, or does not fit the others.
@@ -95,100 +74,37 @@ def build_report(
     splits = {split: load_manifest(path) for split, path in manifests.items()}
     classes = _classes(entries, splits)
     images = [_gallery_image(item, splits, classes, entries) for item in gallery]
+    by_scale = load_scales(scales)
 
     facts = {"title": title, "settings": plain_settings, "equivariance": measured}
-    write_json(output_json, results(entries, **facts))
+    content = Content(
+        **facts,
+        classes=classes,
+        splits=splits,
+        entries=entries,
+        scales=by_scale,
+        metrics={name: read_metrics(path) for name, path in metrics.items()},
+        costs=stage_costs(benchmarks),
+        gallery=images,
+        cam=next((item["cam"] for item in gallery if item.get("cam")), None),
+        published=published,
+    )
+    page = render(content)
+    write_json(output_json, results(entries, **facts, scales=by_scale))
     write_text(output_markdown, markdown(entries, title, measured))
     with atomic_path(output_gallery) as temporary:
         contact_sheet(images, classes, title).save(temporary, format="PNG", optimize=True)
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            splits=splits.values(),
-            settings=yaml.safe_dump(plain_settings, sort_keys=False, allow_unicode=True),
-            gallery=images,
-            thumbnail=THUMBNAIL,
-            legend=_legend(classes),
-            **_results_section(entries, classes),
-            **_equivariance_section(measured),
-            **_training_section(metrics),
-            **_cost_section(benchmarks),
-        )
-    )
     write_text(output_html, page)
-
-
-def _results_section(entries: Sequence[Mapping[str, Any]], classes: list[str]) -> dict[str, Any]:
-    """Tables and figures that come from the evaluations."""
     rows = make_rows(entries)
-    header, body = class_table(rows, classes)
-    curves = [entry["name"] for entry in entries if "curve" in entry]
-    return {
-        "columns": COLUMNS,
-        "text_columns": TEXT_COLUMNS,
-        "rows": [row.cells() for row in rows],
-        "judged": judged_on(rows),
-        "ratio_note": RATIO_NOTE,
-        "best_note": BEST_NOTE,
-        "class_header": header,
-        "class_rows": body,
-        "curves": curves
-        and _picture(
-            "threshold_curves",
-            entries,
-            alt="mIoU, mFN and mFP over the background threshold alpha, a line a CAM network: "
-            + _curve_words(entries),
-        ),
-        "class_figure": rows
-        and _picture(
-            "class_iou", rows, classes, alt="IoU of each class, a bar a row of the results table."
-        ),
-    }
-
-
-def _equivariance_section(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    header, body = equivariance_table(measured)
-    return {
-        "equivariance_header": header,
-        "equivariance_rows": body if measured else [],
-        "equivariance_note": EQUIVARIANCE_NOTE,
-    }
-
-
-def _training_section(metrics: Paths) -> dict[str, Any]:
-    runs = {name: read_metrics(path) for name, path in metrics.items()}
-    runs = {name: run for name, run in runs.items() if run.steps}
-    alt = f"Loss over training steps of {', '.join(runs)}."
-    return {"training": runs and _picture("training_curves", runs, alt=alt)}
-
-
-def _cost_section(benchmarks: Paths) -> dict[str, Any]:
-    costs = stage_costs(benchmarks)
-    alt = "Time and peak memory of each stage; the table below has the numbers."
-    return {
-        "costs": [cost.cells() for cost in costs],
-        "cost_figure": costs and _picture("stage_costs", costs, alt=alt),
-    }
-
-
-def _picture(name: str, *data: Any, alt: str) -> Picture:
-    """Draw one of `figures` in both themes."""
-    draw = getattr(figures, name)
-    light, dark = (
-        bytes_uri(draw(*data, theme), "image/svg+xml") for theme in (figures.LIGHT, figures.DARK)
+    last = [f"{row.label} on {row.split}: mIoU {row.miou.text(1)} %" for row in rows[-1:]]
+    LOG.info(
+        "%s: %d rows of results, %d images, %.1f MB; %s",
+        output_html,
+        len(rows),
+        len(images),
+        len(page) / 1e6,
+        *(last or ["nothing could be judged"]),
     )
-    return Picture(light=light, dark=dark, alt=alt)
-
-
-def _curve_words(entries: Sequence[Mapping[str, Any]]) -> str:
-    words = [
-        f"{entry['name']} on {entry['split']} peaks at alpha {entry['curve']['best_alpha']:g}"
-        for entry in entries
-        if "curve" in entry
-    ]
-    return "; ".join(words) + "."
 
 
 def _gallery_image(
@@ -217,19 +133,3 @@ def _classes(entries: Sequence[Mapping[str, Any]], splits: Mapping[str, Manifest
         listed = "\n  ".join(f"{where}: {', '.join(names)}" for where, names in found.items())
         raise SSENetError(f"expected the same classes everywhere, found\n  {listed}")
     return ["background", *next(iter(found.values()), [])]
-
-
-def _legend(classes: Sequence[str]) -> list[tuple[str, str]]:
-    """Colour (#rrggbb) and name of each label, void last."""
-    labels = [*enumerate(classes), (VOID, "void (not judged)")]
-    return [("#{:02x}{:02x}{:02x}".format(*class_colour(label)), name) for label, name in labels]
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -31,6 +31,7 @@ from ssenet_core.storage import (
 
 JPEG_QUALITY = 85
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
+LARGE = 480  # pixels, the longer side of an enlarged picture
 HEAT = colormaps["inferno"]
 
 Labels = NDArray[np.uint8]
@@ -42,17 +43,26 @@ class Panel:
 
     The IoU is the mean over the foreground classes of the truth or the answer, for a thing that is
     outlined well shall not be marked down because all around it is void.
+
+    Attributes:
+        column, caption: what the picture shows.
+        picture: a thumbnail.
+        iou: percent; None where nothing is judged.
+        large: what is shown when the picture is enlarged; None: the thumbnail.
+        labels: values in the picture, where it is labels.
     """
 
     column: str
     caption: str
     picture: Image.Image
     iou: float | None = None
+    large: Image.Image | None = None
+    labels: tuple[int, ...] = ()
 
     @property
     def uri(self) -> str:
-        """The picture as a data URI: PNG for labels, JPEG for photographs."""
-        return data_uri(self.picture)
+        """The large picture as a data URI: PNG for labels, JPEG for photographs."""
+        return data_uri(self.large or self.picture)
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,11 @@ class GalleryImage:
     split: str
     tags: list[str]
     panels: list[Panel]
+
+    @property
+    def ious(self) -> dict[str, float]:
+        """IoU of the stages that were judged, in their order."""
+        return {panel.column: panel.iou for panel in self.panels if panel.iou is not None}
 
 
 def gallery_image(
@@ -81,9 +96,9 @@ def gallery_image(
     """
     photo = load_image(record.image)
     truth = read_label_png(record.mask) if record.mask else None
-    panels = [Panel("Photo", "Photo", thumbnail(photo))]
+    panels = [Panel("Photo", "Photo", thumbnail(photo), large=_large(photo))]
     if truth is not None:
-        panels.append(Panel("Truth", "Truth", thumbnail(label_picture(truth))))
+        panels.append(_label_panel("Truth", record.mask or "", truth, None, classes))
     name = record.id
     if path := _existing(item, "maps_dir", f"{name}.h5"):
         panels += _cam_panels(path, photo, truth, classes, alpha)
@@ -100,7 +115,7 @@ def gallery_image(
 
 def heat_picture(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
     """A map (H, W) in [0, 1] laid over its photograph, stronger where the map is higher."""
-    return thumbnail(heat_overlay(photo, heat, HEAT, HEAT_SHARE * (0.3 + 0.7 * heat)))
+    return thumbnail(_overlay(photo, heat))
 
 
 def data_uri(picture: Image.Image) -> str:
@@ -127,10 +142,11 @@ def _cam_panels(
 ) -> list[Panel]:
     """A heat overlay for each class, and the labels at `alpha`."""
     found = read_maps(path)
-    panels = [
-        Panel("CAM", f"CAM of {classes[label]}", heat_picture(photo, heat))
-        for label, heat in zip(found.classes, found.maps, strict=True)
-    ]
+    panels = []
+    for label, heat in zip(found.classes, found.maps, strict=True):
+        overlay = _overlay(photo, heat)
+        caption = f"CAM of {classes[label]}"
+        panels.append(Panel("CAM", caption, thumbnail(overlay), large=_large(overlay)))
     if alpha is not None:
         labels = _labels_at(found, alpha)
         panels.append(_label_panel("CAM labels", path, labels, truth, classes))
@@ -146,7 +162,11 @@ def _labels_at(found: ClassMaps, alpha: float) -> Labels:
 
 
 def _label_panel(
-    column: str, path: Path, labels: Labels, truth: Labels | None, classes: Sequence[str]
+    column: str,
+    path: str | Path,
+    labels: Labels,
+    truth: Labels | None,
+    classes: Sequence[str],
 ) -> Panel:
     iou = None
     if truth is not None:
@@ -154,13 +174,24 @@ def _label_panel(
             iou = _foreground_iou(scores(confusion_matrix(truth, labels, len(classes))).iou)
         except LabelError as error:
             raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
-    return Panel(column, column, thumbnail(label_picture(labels)), iou)
+    picture = label_picture(labels)
+    found = tuple(np.unique(labels).tolist())
+    return Panel(column, column, thumbnail(picture), iou, _large(picture), found)
 
 
 def _foreground_iou(iou: Sequence[float | None]) -> float | None:
     """Mean over the foreground classes that occur; the background's where none does."""
     present = [value for value in iou[1:] if value is not None]
     return sum(present) / len(present) if present else iou[0]
+
+
+def _overlay(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
+    return heat_overlay(photo, heat, HEAT, HEAT_SHARE * (0.3 + 0.7 * heat))
+
+
+def _large(picture: Image.Image) -> Image.Image:
+    """A picture as the page holds it: a browser enlarges small ones without more bytes."""
+    return picture if max(picture.size) <= LARGE else thumbnail(picture, LARGE)
 
 
 def _existing(item: Mapping[str, Any], key: str, name: str) -> Path | None:

@@ -6,16 +6,16 @@ one row, with mean and sample standard deviation. Fails with `SSENetError` that 
 another kind, or files that disagree about the classes.
 """
 
-import re
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
+from ssenet_core.evaluation.entries import FORMAT
+from ssenet_core.report.equivariance import EQUIVARIANCE_NOTE, equivariance_table
 from ssenet_core.report.markdown import markdown_table
+from ssenet_core.report.replicates import Spread, base_variant, present_mean, spread
 from ssenet_core.storage import read_json
 
 STAGES = {
@@ -46,27 +46,6 @@ RATIO_NOTE = (
     "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
     "class that occurs was never found."
 )
-EQUIVARIANCE_NOTE = (
-    "Mean absolute difference between the normalised class maps of a transformed image and the "
-    "transformed class maps of the image, over tagged classes: 0 for an equivariant network, 1 at "
-    "the most. Constant maps have 0 too: it does not say that maps are right."
-)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean of a score over replicates; `std` is the sample standard deviation, None for one."""
-
-    mean: float | None
-    std: float | None
-    n: int
-
-    def text(self, digits: int) -> str:
-        """As "61.2" or "61.2 ± 0.4"; "∞" where a ratio is not finite."""
-        if self.mean is None:
-            return "∞"
-        spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
-        return f"{self.mean:.{digits}f}{spread}"
 
 
 @dataclass(frozen=True)
@@ -94,10 +73,6 @@ class Row:
 
     def cells(self) -> list[str]:
         """The row's cells, as text, in the order of `COLUMNS`."""
-        best = ""
-        if self.best_miou is not None:
-            alphas = ", ".join(f"{alpha:g}" for alpha in self.best_alphas)
-            best = f"{self.best_miou.text(1)} ({alphas})"
         return [
             STAGES.get(self.stage, self.stage),
             variant_label(self.stage, self.variant),
@@ -107,13 +82,15 @@ class Row:
             self.miou.text(1),
             self.mfn.text(2),
             self.mfp.text(2),
-            best,
+            self.best(),
         ]
 
-
-def base_variant(name: str) -> str:
-    """A run's name without its seeds: "ssenet@1/default" is a replicate of "ssenet/default"."""
-    return re.sub(r"@\d+(?=/|$)", "", name)
+    def best(self) -> str:
+        """The best of the threshold curve and where, as text; empty where there is no curve."""
+        if self.best_miou is None:
+            return ""
+        alphas = ", ".join(f"{alpha:g}" for alpha in self.best_alphas)
+        return f"{self.best_miou.text(1)} ({alphas})"
 
 
 def variant_label(stage: str, variant: str) -> str:
@@ -153,41 +130,13 @@ def make_rows(entries: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [_row(key, groups[key]) for key in ordered]
 
 
-def load_equivariance(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Read files of `evaluation.equivariance`."""
-    entries = []
-    for path in paths:
-        content = read_json(path)
-        facts = content if isinstance(content, dict) else {}
-        if (facts.get("format"), facts.get("stage")) != (FORMAT, EQUIVARIANCE):
-            raise SSENetError(
-                f"{path}: expected measurements of equivariance of format {FORMAT}, found "
-                "something else; delete the file and run the workflow again"
-            )
-        entries.append(facts)
-    return entries
-
-
-def equivariance_table(entries: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells: transforms down, CAM networks across; several seeds are one column."""
-    networks: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in entries:
-        label = f"{base_variant(entry['name'])} ({entry['split']}, {entry['images']} images)"
-        networks.setdefault(label, []).append(entry["differences"] | {"mean": entry["mean"]})
-    names = list(dict.fromkeys(name for entry in entries for name in entry["differences"]))
-    body = []
-    for name in [*names, "mean"]:
-        runs = [[run.get(name) for run in found] for found in networks.values()]
-        body.append([name, *("–" if None in run else _spread(run).text(3) for run in runs)])
-    return ["Transform", *networks], body
-
-
 def results(
     entries: Sequence[Mapping[str, Any]],
     *,
     title: str,
     settings: Any,
     equivariance: Sequence[Mapping[str, Any]] = (),
+    scales: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Everything about a run that a program may want to read (`results.json`)."""
     return {
@@ -197,6 +146,7 @@ def results(
         "rows": [asdict(row) for row in make_rows(entries)],
         "evaluations": list(entries),
         "equivariance": list(equivariance),
+        "scales": list(scales),
         "settings": settings,
     }
 
@@ -279,25 +229,11 @@ def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> Row:
         images=runs[0]["images"],
         tags_used=all(run["tags_used"] for run in runs),
         alpha=runs[0].get("alpha"),
-        miou=_spread([run["miou"] for run in runs]),
-        mfn=_spread([run["mfn"] for run in runs]),
-        mfp=_spread([run["mfp"] for run in runs]),
-        best_miou=_spread([curve["best_miou"] for curve in curves]) if curves else None,
+        miou=spread([run["miou"] for run in runs]),
+        mfn=spread([run["mfn"] for run in runs]),
+        mfp=spread([run["mfp"] for run in runs]),
+        best_miou=spread([curve["best_miou"] for curve in curves]) if curves else None,
         best_alphas=list(dict.fromkeys(curve["best_alpha"] for curve in curves)),
-        iou=[_present_mean(values) for values in zip(*(run["iou"] for run in runs), strict=True)],
+        iou=[present_mean(values) for values in zip(*(run["iou"] for run in runs), strict=True)],
         runs=[run["name"] for run in runs],
     )
-
-
-def _spread(values: Sequence[float | None]) -> Spread:
-    """Mean and sample standard deviation; None among the values (infinite) makes the mean None."""
-    finite = [value for value in values if value is not None]
-    if len(finite) < len(values):
-        return Spread(mean=None, std=None, n=len(values))
-    std = statistics.stdev(finite) if len(finite) > 1 else None
-    return Spread(mean=statistics.fmean(finite), std=std, n=len(values))
-
-
-def _present_mean(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return statistics.fmean(present) if present else None

@@ -1,26 +1,20 @@
 """The whole report from a small finished run: complete, self-contained, accessible."""
 
 import json
+import logging
 from html.parser import HTMLParser
+from itertools import pairwise
 
-import numpy as np
 import pytest
-from evaluation_files import equivariance as measured
 from PIL import Image
-from synthetic_run import CLASSES, make_split
+from report_run import build
+from synthetic_run import CLASSES
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.stages import (
-    evaluate_cam,
-    evaluate_crf,
-    evaluate_labels,
-    evaluate_trivial,
-)
-from ssenet_core.report.build import build_report
-from ssenet_core.storage import write_json
 
 SECTIONS = {
     "results",
+    "scales",
     "curves",
     "equivariance",
     "training",
@@ -29,7 +23,7 @@ SECTIONS = {
     "cost",
     "settings",
 }
-VOID_ELEMENTS = {"meta", "link", "img", "source"}
+VOID_ELEMENTS = {"meta", "link", "img", "source", "input"}
 
 
 class Page(HTMLParser):
@@ -53,109 +47,33 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def evaluate(split, folder, cam, noise):
-    """All evaluations of one CAM variant's files."""
-    alphas = {"start": 0.02, "stop": 0.8, "count": 40}
-    where = {"manifest": split.manifest}
-    paths = [folder / f"{cam}_{stage}.json" for stage in ("cam", "crf", "walk")]
-    evaluate_cam(maps_dir=split.maps, output=paths[0], name=cam, alpha=0.2, alphas=alphas, **where)
-    evaluate_crf(refined_dir=split.refined, output=paths[1], name=cam, **where)
-    evaluate_labels(
-        labels_dir=split.labels, output=paths[2], stage="random_walk", name=f"{cam}/d", **where
-    )
-    return paths
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Arguments of `build_report` for a run of two CAM variants, one of them with two seeds."""
-    root = tmp_path_factory.mktemp("run")
-    evaluations = []
-    for cam, noise in (("baseline", 2.0), ("ssenet", 1.0), ("ssenet@1", 1.2)):
-        train = make_split(root / cam, "pseudo_eval", ((48, 64), (60, 40), (50, 50)), noise)
-        evaluations += evaluate(train, root, cam, noise)
-    val = make_split(root, "val")
-    evaluations.append(root / "val.json")
-    evaluate_labels(
-        manifest=val.manifest,
-        labels_dir=val.labels,
-        output=evaluations[-1],
-        stage="deeplab",
-        name="ssenet/d/d",
-    )
-    evaluate_trivial(manifest=train.manifest, output=root / "trivial.json", ellipse=0.7)
-    equivariance = [
-        root / f"{name}_equivariance.json" for name in ("baseline", "ssenet", "ssenet@1")
-    ]
-    for number, path in enumerate(equivariance):
-        write_json(path, measured(path.stem.split("_")[0], 0.1 * number, 0.2))
-    metrics, benchmarks = {}, {}
-    random = np.random.default_rng(0)
-    for name in ("cam/baseline", "cam/ssenet", "cam/ssenet@1", "affinity/ssenet/d"):
-        metrics[name] = root / f"{name.replace('/', '_')}.csv"
-        lines = [
-            f"{s},0,0.1,{2 * 0.99**s * random.uniform(0.8, 1.2)},{0.3 * 0.995**s}"
-            for s in range(1, 200)
-        ]
-        metrics[name].write_text("\n".join(["step,epoch,lr,loss,ser", *lines]))
-    for i, stage in enumerate(("train_cam", "infer_cam", "refine_cam", "random_walk")):
-        benchmarks[f"{stage}/ssenet"] = root / f"{stage}.tsv"
-        benchmarks[f"{stage}/ssenet"].write_text(f"s\tmax_rss\n{50 * i + 3}\t{400 + 90 * i}\n")
-    folders = {"maps_dir": train.maps, "refined_dir": train.refined, "pseudo_dir": train.labels}
-    gallery = [{"id": i, "split": "pseudo_eval", "cam": "ssenet", **folders} for i in train.ids]
-    gallery += [{"id": i, "split": "val", "prediction_dir": val.labels} for i in val.ids]
-    return {
-        "evaluations": evaluations,
-        "trivial": [root / "trivial.json"],
-        "equivariance": equivariance,
-        "metrics": metrics,
-        "benchmarks": benchmarks,
-        "manifests": {"pseudo_eval": train.manifest, "val": val.manifest},
-        "gallery": gallery,
-        "title": "Shapes & <friends>",
-        "settings": {"cam": {"epochs": 15}, "note": "<b>plain</b>"},
-    }
-
-
-def build(run, folder, **changes):
-    outputs = {
-        "output_json": folder / "results.json",
-        "output_markdown": folder / "results.md",
-        "output_html": folder / "index.html",
-        "output_gallery": folder / "gallery.png",
-    }
-    build_report(**(run | changes), **outputs)
-    return (folder / "index.html").read_text()
-
-
-@pytest.fixture(scope="module")
-def report(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    build(run, folder)
-    return folder
-
-
 def test_the_page_is_complete_and_needs_no_network(report):
     text = (report / "index.html").read_text()
     page = Page(text)
     assert {attributes["id"] for attributes in page.all("section")} == SECTIONS
-    fetched = [a["src"] for a in page.all("img")] + [a["srcset"] for a in page.all("source")]
+    fetched = [a["src"] for a in page.all("img") if "src" in a] + [
+        a["srcset"] for a in page.all("source")
+    ]
     fetched += [a["href"] for a in page.all("link")]
-    assert len(fetched) > 2 * 4 + 3 * 6
+    assert len(fetched) > 2 * 9 + 3 * 6
     assert all(address.startswith("data:") for address in fetched)
-    assert not page.all("script")
+    assert page.all("script") == [{}]
     assert "http:" not in text
     assert "https:" not in text
-    assert {a["href"].removeprefix("#") for a in page.all("a")} == SECTIONS
+    assert {a["href"].removeprefix("#") for a in page.all("a")} == SECTIONS | {"content"}
 
 
 def test_the_page_can_be_read_by_a_screen_reader(report):
     page = Page((report / "index.html").read_text())
     assert page.all("html")[0]["lang"] == "en"
-    assert all(attributes.get("alt") for attributes in page.all("img"))
-    assert all(attributes.get("scope") in {"col", "row"} for attributes in page.all("th"))
-    assert len(page.all("caption")) == len(page.all("table")) == 4
-    assert len(page.all("h1")) == 1
+    assert all(attributes.get("alt") for attributes in page.all("img") if "src" in attributes)
+    scopes = {attributes.get("scope") for attributes in page.all("th")}
+    assert scopes == {"col", "row", "colgroup", "rowgroup"}
+    assert len(page.all("caption")) == len(page.all("table")) == 5
+    levels = [int(tag[1]) for tag, _ in page.elements if tag in {"h1", "h2", "h3", "h4"}]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_text_of_the_run_is_escaped(report):
@@ -189,14 +107,36 @@ def test_results_hold_every_run_and_every_row(report):
     assert "| CAM | ssenet |" in (report / "results.md").read_text()
 
 
+def test_the_papers_numbers_stand_beside_where_they_were_published(report, run, tmp_path):
+    beside = (report / "index.html").read_text()
+    assert beside.count("paper 49.8") == 1  # Table 1, CAM at rate 0.3
+    assert beside.count('<td class="number">47.3</td>') == 1  # the baseline's
+    own = build(run, tmp_path, published=False)
+    assert "Paper" not in own
+    assert "paper 49.8" not in own
+
+
+def test_pictures_say_what_is_in_them(report, run):
+    alts = [a["alt"] for a in Page((report / "index.html").read_text()).all("img")]
+    shown = [alt for alt in alts if alt.startswith(f"Truth of {run['gallery'][0]['id']}: ")]
+    names = shown[0].partition(": ")[2].split(", ")
+    assert names[0] == "background"
+    assert set(names[1:]) < set(CLASSES)
+    assert any("ssenet is judged at alpha 0.2" in alt for alt in alts)
+
+
 def test_the_contact_sheet_has_a_row_an_image(report, run):
     with Image.open(report / "gallery.png") as sheet:
         assert sheet.height > 150 * len(run["gallery"])
         assert sheet.width > 240 * 7
 
 
-def test_the_same_run_gives_the_same_page(report, run, tmp_path):
+def test_the_same_run_gives_the_same_page(report, run, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "ssenet")
     assert build(run, tmp_path) == (report / "index.html").read_text()
+    said = caplog.records[-1].getMessage()
+    assert "index.html: 9 rows of results, 5 images, " in said
+    assert "; DeepLab: ssenet/d/d on val: mIoU " in said
 
 
 def test_a_run_without_masks_has_a_report(run, tmp_path):

@@ -5,12 +5,11 @@ from evaluation_files import equivariance, evaluation
 
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
+from ssenet_core.report.equivariance import equivariance_table, load_equivariance
+from ssenet_core.report.replicates import base_variant
 from ssenet_core.report.results import (
     COLUMNS,
-    base_variant,
-    equivariance_table,
     load_entries,
-    load_equivariance,
     make_rows,
     markdown,
     results,

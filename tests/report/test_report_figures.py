@@ -1,0 +1,148 @@
+"""What the report's figures show, and their colours."""
+
+import numpy as np
+import pytest
+from evaluation_files import equivariance, evaluation
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation import scales as evaluation_scales
+from ssenet_core.report import scales
+from ssenet_core.report.drawing import Line, Panel, draw
+from ssenet_core.report.figures import (
+    equivariance_chart,
+    scale_chart,
+    threshold_chart,
+    training_chart,
+)
+from ssenet_core.report.paper_scores import paper_score
+from ssenet_core.report.results import make_rows
+from ssenet_core.report.tables import Metrics
+from ssenet_core.report.theme import DARK, LIGHT, variant_series
+from ssenet_core.storage import write_json
+
+CURVE = {
+    "alpha": [0.1, 0.2],
+    "miou": [40.0, 50.0],
+    "mfn": [1.0, None],
+    "mfp": [2.0, 0.5],
+    "best_alpha": 0.2,
+    "best_miou": 50.0,
+}
+SERIES = {"ssenet": 0, "ssenet@1": 0, "baseline": 1}
+
+
+def luminance(colour: str) -> float:
+    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_figures_stand_out_from_their_paper(theme):
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    assert min(contrast(colour, theme.card) for colour in (theme.ink, theme.faint)) >= 4.5
+    assert min(contrast(colour, theme.card) for colour in (*theme.series, theme.edge)) >= 3
+
+
+def test_replicates_share_their_colour():
+    assert variant_series(["base", "ssenet@0", "ssenet@1"]) == {
+        "base": 0,
+        "ssenet@0": 1,
+        "ssenet@1": 1,
+    }
+
+
+def test_a_curve_is_marked_where_it_is_judged():
+    cam = evaluation("cam", "ssenet", 45.0, alpha=0.15, curve=CURVE, mfn=None)
+    chart = threshold_chart([cam, evaluation("crf", "ssenet", 60.0)], SERIES)
+    miou, mfn, _ = chart.panels
+    assert [(dot.x, dot.y) for dot in miou.dots] == [(0.15, 45.0)]
+    assert mfn.dots == []  # infinite there
+    assert mfn.lines[0].y == [1.0, None]
+    assert "ssenet is judged at alpha 0.15 with 45, and is best at 0.2 with 50" in miou.alt
+    assert chart.key == [(0, "ssenet")]
+    assert threshold_chart([evaluation("crf", "ssenet", 60.0)], SERIES) is None
+
+
+def test_scales_are_drawn_in_their_order_and_infinite_ones_left_out():
+    assert scales.MULTI_SCALE == evaluation_scales.MULTI_SCALE
+    judged = evaluation("cam", "ssenet", 45.0, alpha=0.15, curve=CURVE, mfn=None)
+    found = [{"name": "ssenet", "scales": {"2": judged, "0.5": judged | {"miou": 3}, "MS": judged}}]
+    chart = scale_chart(found, SERIES)
+    assert chart.panels[0].lines[0].x == [0.5, 2.0]
+    assert chart.panels[0].lines[0].y == [3, 45.0]
+    titles = [panel.title for panel in chart.panels]
+    assert titles == [
+        "mIoU by scale",
+        "mFP by scale",
+        "Scale 2",
+        "Scale 0.5",
+        "All scales together",
+    ]
+    header, body = scales.scale_table(found)
+    assert header == ["Test scale", "ssenet"]
+    assert body == [["2", "45.0"], ["0.5", "3.0"], ["together", "45.0"]]
+
+
+def test_other_files_are_no_scores_by_scale(tmp_path):
+    write_json(tmp_path / "a.json", evaluation("cam", "ssenet", 1.0))
+    with pytest.raises(SSENetError, match=r"a\.json: expected scores by scale"):
+        scales.load_scales([tmp_path / "a.json"])
+
+
+def test_equivariance_is_drawn_over_the_transforms_number():
+    entry = equivariance("ssenet", 0.1, 0.2)
+    assert equivariance_chart([entry], SERIES) is None  # a flip has no number
+    entry["differences"] |= {"rotate 20°": 0.4, "rotate -20°": 0.3, "scale 2": None}
+    chart = equivariance_chart([entry], SERIES)
+    assert [panel.title for panel in chart.panels] == ["Rotated"]
+    assert chart.panels[0].lines[0].x == [-20, 20]
+    assert chart.panels[0].lines[0].y == [0.3, 0.4]
+
+
+def test_losses_of_replicates_are_averaged():
+    runs = {
+        "cam/a": Metrics([1, 2], {"loss": [1.0, 3.0], "part": [1.0, 1.0]}),
+        "cam/a@1": Metrics([1, 2], {"loss": [3.0, 5.0], "part": [2.0, 2.0]}),
+        "cam/b": Metrics([], {}),
+    }
+    chart = training_chart(runs)
+    assert [panel.title for panel in chart.panels] == ["cam/a"]
+    assert [line.y for line in chart.panels[0].lines] == [[2.0, 4.0], [1.5, 1.5]]
+    assert chart.key == [(0, "loss"), (1, "part")]
+
+
+def test_the_same_panel_gives_the_same_picture():
+    panel = Panel("Title", "x", "y", [Line([1, 2], [3, None], 0)], "words", logarithmic=True)
+    assert draw(panel, LIGHT) == draw(panel, LIGHT)
+    assert draw(panel, LIGHT) != draw(panel, DARK)
+
+
+@pytest.mark.parametrize(
+    ("stage", "variant", "split", "score"),
+    [
+        ("cam", "ssenet", "pseudo_eval", 49.8),
+        ("cam", "baseline", "pseudo_eval", 47.3),
+        ("random_walk", "half/default", "pseudo_eval", 61.7),
+        ("deeplab", "ssenet/d/d", "val", 63.3),
+        ("deeplab", "half/d/d", "val", None),
+        ("crf", "ssenet", "pseudo_eval", None),
+        ("cam", "ssenet", "val", None),
+        ("cam", "turned", "pseudo_eval", None),
+        ("cam", "unknown", "pseudo_eval", None),
+    ],
+)
+def test_the_papers_number_is_of_the_same_stage_and_rate(stage, variant, split, score):
+    cams = {
+        "baseline": {"ser": {"weight": 0, "rate": 0.3}},
+        "ssenet@2": {"ser": {"weight": 1, "rate": 0.3, "transforms": ["scale"]}},
+        "half": {"ser": {"weight": 1, "rate": 0.5}},
+        "turned": {"ser": {"weight": 1, "rate": 0.3, "transforms": ["rotate"]}},
+    }
+    row = make_rows([evaluation(stage, variant, 50.0, split=split)])[0]
+    assert paper_score(row, cams) == score

@@ -101,10 +101,12 @@ def gallery_ids(split):
 
 def gallery():
     """What the report shows of each image: training images through all stages, then predictions."""
+    alpha = config["evaluation"]["alpha"]
     if not CHAINS:
         folders = {"cam": CAMS[0], "maps_dir": f"{D}/cam/{CAMS[0]}/maps/train"}
         return [
-            {"id": name, "split": GALLERY_SPLIT} | folders for name in gallery_ids(GALLERY_SPLIT)
+            {"id": name, "split": GALLERY_SPLIT, "alpha": alpha} | folders
+            for name in gallery_ids(GALLERY_SPLIT)
         ]
     chain = CHAINS[0]
     folders = {
@@ -117,7 +119,7 @@ def gallery():
     predictions = {"prediction_dir": f"{DEEPLAB}/predictions/val".format(**chain)}
     shown = [(GALLERY_SPLIT, stages), ("val", predictions)]
     return [
-        {"id": name, "split": split, "cam": chain["cam"]} | where
+        {"id": name, "split": split, "cam": chain["cam"], "alpha": alpha} | where
         for split, where in shown
         for name in gallery_ids(split)
     ]

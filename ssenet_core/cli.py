@@ -60,6 +60,33 @@ def _export(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+def _init(options: argparse.Namespace) -> None:
+    from ssenet_core.own_data.setup import Request, set_up
+
+    wanted = {name: getattr(options, name) for name in Request.__dataclass_fields__}
+    for line in set_up(Request(**wanted)):
+        print(line)
+
+
+def _show(options: argparse.Namespace) -> None:
+    from ssenet_core.report.one_image import find_results, one_image
+    from ssenet_core.report.one_image_sheet import write_one_image
+
+    results = options.results or find_results()
+    out = options.out or results / "report" / "images" / f"{options.image}.png"
+    write_one_image(out, one_image(results, options.image))
+    print(out)
+
+
+def _share_or_list(text: str) -> float | Path:
+    with contextlib.suppress(ValueError):
+        share = float(text)
+        if 0 < share < 1:
+            return share
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text!r}")
+    return Path(text)
+
+
 def _scales(text: str) -> tuple[float, ...]:
     with contextlib.suppress(ValueError):
         scales = tuple(map(float, text.split(",")))
@@ -80,6 +107,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="ssenet", description="What goes with the SSENet workflow."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_init(commands.add_parser("init", help="write a configuration for photographs of your own"))
+    _add_show(
+        commands.add_parser("show", help="draw all that a run has made of one image as a picture")
+    )
     results = commands.add_parser("results", help="print the results table of a run")
     results.add_argument(
         "results", type=Path, metavar="RESULTS_JSON", help="results/DATASET/report/results.json"
@@ -96,6 +127,48 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands.add_parser("predict", help="segment photographs with a trained DeepLab"))
     _add_export(commands.add_parser("export", help="turn a trained DeepLab into TorchScript"))
     return parser
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the photographs")
+    parser.add_argument(
+        "table", type=Path, metavar="TAGS.csv", help="table image,tags; tags separated by blanks"
+    )
+    parser.add_argument("--name", help="of the folder in results/; default: the folder's")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.yaml", help="default: NAME.yaml beside the folder"
+    )
+    parser.add_argument(
+        "--masks", type=Path, metavar="FOLDER", help="masks named as the photographs, to be scored"
+    )
+    parser.add_argument(
+        "--classes",
+        type=Path,
+        metavar="FILE",
+        help="class names, one a line, in the order of the masks' label values; default: a to z",
+    )
+    parser.add_argument(
+        "--val",
+        type=_share_or_list,
+        metavar="LIST_OR_SHARE",
+        help="photographs to validate with: a file with one name a line, or a share, as 0.2",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="torchvision's weights of ImageNet"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that are there")
+    parser.set_defaults(action=_init)
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE_ID", help="the photograph's name without suffix")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="default: results/NAME if there is only one"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="default: report/images/ in the results"
+    )
+    parser.set_defaults(action=_show)
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.pictures import class_colour
 from ssenet_core.report.gallery import HEAT
 from ssenet_core.report.one_image import OneImage, ViewRow
-from ssenet_core.report.sheet import CELL, FAINT, FONT_SIZE, GAP, INK, LINE, PAPER, SWATCH
+from ssenet_core.report.sheet import (
+    CELL,
+    FAINT,
+    FONT_SIZE,
+    GAP,
+    INK,
+    LINE,
+    PAPER,
+    SWATCH,
+    text_font,
+)
 from ssenet_core.report.views import View
 from ssenet_core.storage import VOID, write_png
 
@@ -68,11 +77,6 @@ def draw_one_image(image: OneImage) -> Image.Image:
         y += line_height
     _draw_legend(sheet, draw, font, legend, y)
     return sheet
-
-
-def text_font(size: int) -> Font:
-    """A font with the letters of Europe; Pillow's own has those of English alone."""
-    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def _height(views: tuple[View, ...]) -> int:

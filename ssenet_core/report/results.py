@@ -206,6 +206,8 @@ def results_lines(path: str | Path) -> list[str]:
             "give the path of results/DATASET/report/results.json"
         )
     rows = make_rows(content["evaluations"])
+    if not rows:
+        return [str(content["title"]), "", "No split has masks: nothing was scored."]
     table = [list(COLUMNS), *(row.cells() for row in rows)]
     widths = [max(len(cells[i]) for cells in table) for i in range(len(COLUMNS))]
     lines = []

@@ -4,7 +4,9 @@ In: gallery images. Out: one RGB picture.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
 from ssenet_core.pictures import THUMBNAIL, class_colour
@@ -40,7 +42,7 @@ def contact_sheet(
     height = top + sum(heights) + len(legend) * LINE + 2 * GAP
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(FONT_SIZE)
+    font = text_font(FONT_SIZE)
     draw.text((GAP, GAP), title if images else f"{title}: no images", INK, font)
     for i, name in enumerate(columns):
         draw.text((GAP + i * (CELL + GAP), GAP + LINE), name, INK, font)
@@ -58,6 +60,11 @@ def contact_sheet(
     return sheet
 
 
+def text_font(size: int) -> ImageFont.FreeTypeFont:
+    """A font with the letters of Europe; Pillow's own has those of English alone."""
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
 def _cell_panels(image: GalleryImage, column: str) -> list[Panel]:
     return [panel for panel in image.panels if panel.column == column]
 
@@ -70,7 +77,7 @@ def _row_height(image: GalleryImage) -> int:
 def _draw_cell(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: ImageFont.FreeTypeFont,
     image: GalleryImage,
     column: str,
     corner: tuple[int, int],
@@ -92,7 +99,7 @@ def _draw_cell(
 
 def _legend_rows(classes: Sequence[str], width: int) -> list[list[tuple[int, int, str]]]:
     """Lines of (x, label, name) that fit the width."""
-    font = ImageFont.load_default(FONT_SIZE)
+    font = text_font(FONT_SIZE)
     rows: list[list[tuple[int, int, str]]] = [[]]
     x = GAP
     for label, name in [*enumerate(classes), (VOID, "void (not judged)")]:

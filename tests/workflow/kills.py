@@ -8,7 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-NOT_COMPARED = ("report/index.html", "tensorboard/", "benchmarks/", "logs/")  # they say when, and how long it took
+NOT_COMPARED = (
+    "report/index.html",
+    "tensorboard/",
+    "benchmarks/",
+    "logs/",
+)  # they say when, and how long it took
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A configuration for someone's own photographs: what `ssenet init` checks, chooses and writes."""

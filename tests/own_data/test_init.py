@@ -1,0 +1,174 @@
+"""`ssenet init`: the configuration that it writes, and what it says."""
+
+from pathlib import Path
+
+import torch
+import yaml
+from own_photos import ROOT, config_of, failure, init, make_masks, save
+from PIL import Image
+from torchvision import models
+
+from ssenet_core.config import merged
+from ssenet_core.data.dataset import class_names, split_ids
+from ssenet_core.data.manifest_parts import configured, split_problems
+from ssenet_core.own_data.machine import Machine
+from ssenet_core.own_data.setup import Request, set_up
+
+LAPTOP = Machine(cores=2, memory=24)
+SERVER = Machine(cores=16, memory=128, gpu="A card", gpu_memory=24)
+
+
+def test_tags_alone(photos: Path, capsys) -> None:
+    assert init(photos.name, "tags.csv") == 0
+    told = capsys.readouterr().out
+    dataset = config_of(Path("Zo-s-photos.yaml"))["dataset"]
+    assert sorted(path.name for path in Path().iterdir()) == sorted(
+        [photos.name, "tags.csv", "Zo-s-photos.yaml"]
+    )
+    assert configured(dataset) == ["train"]
+    assert split_ids(dataset, "train") == [f"Zoë {number}" for number in range(10)]
+    assert class_names(dataset) == ("cat", "dog", "potted plant")
+    assert split_problems(dataset, "train") == []
+    assert "cat 4, dog 6, potted plant 4" in told
+    assert "10 to train, none to validate" in told
+    assert f"snakemake --cores all --configfile {photos.parent / 'Zo-s-photos.yaml'}" in told
+    assert "no masks, so nothing is scored" in told
+
+
+def test_masks_and_a_share_to_validate(photos: Path, capsys) -> None:
+    ids = [f"Zoë {number}" for number in range(10)]
+    masked = [name for name in ids if int(name[-1]) % 5 in {0, 2}]
+    make_masks(Path("masks"), masked)
+    common = (photos.name, "tags.csv", "--masks", "masks", "--name", "own")
+    assert init(*common, "--val", "0.5") == 0
+    told = capsys.readouterr().out
+    dataset = config_of(Path("own.yaml"))["dataset"]
+    splits = {split: split_ids(dataset, split) for split in ("train", "pseudo_eval", "val")}
+    assert len(splits["val"]) == 2
+    assert sorted(splits["train"] + splits["val"]) == ids
+    assert set(splits["val"]) | set(splits["pseudo_eval"]) == set(masked)
+    assert [split_problems(dataset, split) for split in splits] == [[], [], []]
+    assert "2 of the training photographs, 2 of the validation ones" in told
+    assert "ssenet results results/own/report/results.json" in told
+    first = Path("own.lists/val.txt").read_text()
+    assert init(*common, "--val", "0.5", "--force") == 0
+    assert Path("own.lists/val.txt").read_text() == first
+
+
+def test_a_list_to_validate(photos: Path, capsys) -> None:
+    Path("val.txt").write_text("Zoë 3.jpg\n\nZoë 7\n", encoding="utf-8")
+    assert init(photos.name, "tags.csv", "--val", "val.txt", "--out", "deep/x.yaml") == 0
+    dataset = config_of(Path("deep/x.yaml"))["dataset"]
+    assert split_ids(dataset, "val") == ["Zoë 3", "Zoë 7"]
+    assert len(split_ids(dataset, "train")) == 8
+    assert split_problems(dataset, "val") == []
+    Path("val.txt").write_text("Zoë 3\nzebra\n", encoding="utf-8")
+    assert "image zebra: no row in" in failure(
+        capsys, photos.name, "tags.csv", "--val", "val.txt", "--name", "y"
+    )
+    Path("val.txt").write_text("".join(f"Zoë {number}\n" for number in range(10)))
+    assert "none is left to learn from" in failure(
+        capsys, photos.name, "tags.csv", "--val", "val.txt", "--name", "y"
+    )
+
+
+def test_nothing_is_overwritten_unasked(photos: Path, capsys) -> None:
+    config = Path("own.yaml")
+    config.write_text("mine")
+    arguments = (photos.name, "tags.csv", "--name", "own")
+    error = failure(capsys, *arguments)
+    assert f"{config.absolute()}: it is there already" in error
+    assert "--force" in error
+    assert config.read_text() == "mine"
+    assert init(*arguments, "--force") == 0
+    assert config_of(config)["dataset"]["name"] == "own"
+
+
+def test_what_its_owner_should_know(photos: Path, capsys) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(photos / "Zoë 1.jpg", exif=exif)
+    save(photos / "Zoë 2.jpg", size=(1200, 20))
+    save(photos / "extra.jpg")
+    table = Path("tags.csv").read_text(encoding="utf-8")
+    Path("tags.csv").write_text(table.replace(",cat", ",cat dog"), encoding="utf-8")
+    assert init(photos.name, "tags.csv") == 0
+    told = capsys.readouterr().out
+    assert "1 photograph(s) in the folder have no row and are left out: extra.jpg" in told
+    assert "1 photograph(s) say by an EXIF entry" in told
+    assert "1 photograph(s) have more than 1000 pixels" in told
+    assert "few training photographs to learn from: cat 4, dog 8, potted plant 4" in told
+    Path("tags.csv").write_text("image,tags\nZoë 1,cat\nZoë 2,cat dog\n", encoding="utf-8")
+    assert init(photos.name, "tags.csv", "--force") == 0
+    assert "every training photograph has cat" in capsys.readouterr().out
+
+
+def test_the_order_of_the_masks_classes(photos: Path, capsys) -> None:
+    make_masks(Path("masks"), ["Zoë 0"], label=2)
+    Path("names.txt").write_text("background\npotted plant\ncat\ndog\n")
+    common = (photos.name, "tags.csv", "--masks", "masks", "--name", "own", "--classes")
+    assert init(*common, "names.txt") == 0
+    assert class_names(config_of(Path("own.yaml"))["dataset"]) == ("potted plant", "cat", "dog")
+    Path("names.txt").write_text("cat\ndog\n")
+    assert "not in the list of classes: 'potted plant'" in failure(capsys, *common, "names.txt")
+
+
+def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows = ["image,tags"]
+    for number in range(285):
+        save(folder / f"{number}.png", number, (320, 2))
+        rows.append(f"{number},{'cat' if number % 2 else 'dog'}")
+    (tmp_path / "tags.csv").write_text("\n".join(rows))
+    set_up(Request(folder, tmp_path / "tags.csv"), LAPTOP)
+    recipe = yaml.safe_load((ROOT / "recipes" / "msrc14.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    written = config_of(tmp_path / "photos.yaml")
+    for section in ("cam", "affinity", "deeplab", "paper"):
+        assert written[section] == merged(config, recipe)[section]
+
+
+def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
+    for number in range(10):
+        save(photos / f"Zoë {number}.jpg", number, (500, 40))
+    request = Request(photos, Path("tags.csv").absolute(), force=True)
+    crops = []
+    for machine in (LAPTOP, SERVER):
+        assert "2 CPU cores" in "\n".join(set_up(request, LAPTOP))
+        set_up(request, machine)
+        config = config_of(Path("Zo-s-photos.yaml"))
+        crops.append(config["cam"]["defaults"]["crop"])
+        compute = config["compute"]
+        assert 1 <= compute["training_threads"] + compute["workers"] <= max(2, machine.cores)
+    assert crops[0] < crops[1]
+
+
+def test_first_weights_from_a_file(photos: Path, capsys) -> None:
+    torch.save(models.resnet18(weights=None).state_dict(), "net.pth")
+    arguments = (photos.name, "tags.csv", "--name", "own", "--weights", "net.pth")
+    assert init(*arguments) == 0
+    config = config_of(Path("own.yaml"))
+    backbone = config["cam"]["defaults"]["backbone"]
+    assert backbone["name"] == "resnet18"
+    assert Path(backbone["weights"]) == Path("net.pth").absolute()
+    assert config["deeplab"]["defaults"]["backbone"]["weights"] == "cam"
+    torch.save({"a": torch.zeros(1)}, "net.pth")
+    assert "expected torchvision's weights of resnet18, resnet50, resnet101" in failure(
+        capsys, *arguments, "--force"
+    )
+    Path("net.pth").unlink()
+    assert "net.pth: expected a file of weights" in failure(capsys, *arguments, "--force")
+
+
+def test_a_share_spares_the_last_of_a_class(photos: Path, capsys) -> None:
+    rows = [f"Zoë {number},{'dog' if number else 'cat'}" for number in range(10)]
+    Path("tags.csv").write_text("\n".join(["image,tags", *rows]), encoding="utf-8")
+    assert init(photos.name, "tags.csv", "--val", "0.99", "--name", "own") == 0
+    dataset = config_of(Path("own.yaml"))["dataset"]
+    kept = split_ids(dataset, "train")
+    assert "Zoë 0" in kept
+    assert len(kept) == 2
+    Path("tags.csv").write_text("image,tags\nZoë 0,cat\nZoë 1,dog\n", encoding="utf-8")
+    error = failure(capsys, photos.name, "tags.csv", "--val", "0.5", "--name", "other")
+    assert "none can be spared" in error

@@ -1,0 +1,101 @@
+"""`ssenet init`: the faults that it names, all at once, before anything is written."""
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from own_photos import failure, make_masks, save
+
+from ssenet_core.cli import main
+from ssenet_core.storage import write_label_png
+
+
+def test_wrong_places_say_what_was_expected(photos: Path, capsys) -> None:
+    assert "there is no such folder" in failure(capsys, "gone", "tags.csv")
+    assert "but it is a file" in failure(capsys, "tags.csv", "tags.csv")
+    assert f"give {photos}" in failure(capsys, ".", "tags.csv")
+    assert "gone.csv: no such tags file" in failure(capsys, photos.name, "gone.csv")
+    Path("other.csv").write_text("image,tags\nx,cat\ny,dog\n")
+    error = failure(capsys, photos.name, "other.csv")
+    assert "none of its 2 images (x, y) is in" in error
+    assert "Zoë 0.jpg" in error
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("", "expected the columns image,tags in the first line"),
+        ("image,tags\n", "expected a row a photograph, found none"),
+        ("image,tags\nZoë 1,\nZoë 2,\n", "no row has a tag"),
+        ("image,tags\nZoë 1,cat\nZoë 2,cat\n", "found only 'cat'"),
+        ("image,tags\nZoë 1,cat\nZoë 2,background\n", "'background' is no class"),
+        ("image;tags\nZoë 1;cat\n", "found 'image;tags'"),
+    ],
+)
+def test_tables_that_teach_nothing(photos: Path, capsys, table: str, said: str) -> None:
+    Path("tags.csv").write_text(table, encoding="utf-8")
+    assert said in failure(capsys, photos.name, "tags.csv")
+
+
+def test_all_faults_are_named_at_once(photos: Path, capsys) -> None:
+    whole = (photos / "Zoë 0.jpg").read_bytes()
+    (photos / "Zoë 1.jpg").write_bytes(whole[: len(whole) // 2])
+    (photos / "Zoë 2.jpg").write_text("no image")
+    (photos / "Zoë 3.jpg").write_bytes(b"")
+    save(photos / "picture.png")
+    decomposed = unicodedata.normalize("NFD", "Zoë 4")
+    (photos / "Zoë 4.jpg").rename(photos / f"{decomposed}.jpg")
+    rows = ["Zoë 55,cat", "ZOË 6.JPG,cat", "picture.png,dog", "sub/a.jpg,cat", "Zoë 0,cat", "a,b,c"]
+    rows += ["nothing like it,dog"]
+    with Path("tags.csv").open("a", encoding="utf-8") as file:
+        file.write("".join(f"\n{row},me" for row in rows))
+    table = Path("tags.csv").read_text(encoding="utf-8")
+    Path("tags.csv").write_text(table.replace('"Zoë 8.jpg",potted plant;', "Zoë 8,"), "utf-8")
+    error = failure(capsys, photos.name, "tags.csv")
+    for said in (
+        "12 problem(s), nothing is written",
+        "Zoë 1.jpg: expected an image",
+        "Zoë 2.jpg: expected an image",
+        "Zoë 3.jpg: the file is empty",
+        "Zoë 8.jpg: a training image needs a tag",
+        "image Zoë 4: no Zoë 4.jpg in the folder; the folder has it in another Unicode form",
+        "image Zoë 55: no Zoë 55.jpg in the folder; is it Zoë 5.jpg?",
+        "the folder has Zoë 6.jpg: write it so in the table",
+        "the folder has picture.png, but most names end with .jpg: save it as that",
+        "'sub/a.jpg' is not an image id",
+        "image Zoë 0 has a row already",
+        "expected 3 cells",
+    ):
+        assert said in error
+    assert "image nothing like it: no nothing like it.jpg in the folder\n" in error
+
+
+def test_masks_that_cannot_be_scored(photos: Path, capsys) -> None:
+    common = (photos.name, "tags.csv", "--masks")
+    assert "there is no such folder" in failure(capsys, *common, "gone")
+    Path("empty").mkdir()
+    assert "such as Zoë 0.png, found none" in failure(capsys, *common, "empty")
+    masks = make_masks(Path("masks"), ["Zoë 0", "Zoë 1", "Zoë 2"], label=9)
+    write_label_png(masks / "Zoë 1.png", np.ones((5, 5), np.uint8))
+    save(masks / "Zoë 2.png")
+    error = failure(capsys, *common, "masks")
+    assert "3 bad mask(s)" in error
+    for said in ("[9] are outside the 3 classes", "expected the image's size 64x48", "mode RGB"):
+        assert said in error
+    make_masks(Path("plants"), ["Zoë 0", "Zoë 1", "Zoë 2", "Zoë 3"], label=3)
+    error = failure(capsys, *common, "plants")
+    assert "3 of 4 masks have classes that the photograph's tags do not name" in error
+    assert "1 cat, 2 dog, 3 potted plant; --classes FILE" in error
+
+
+@pytest.mark.parametrize("name", ["a b", "-a", "ä", "a/b"])
+def test_wrong_names_are_named(photos: Path, capsys, name: str) -> None:
+    assert "expected letters, digits" in failure(capsys, photos.name, "tags.csv", f"--name={name}")
+
+
+@pytest.mark.parametrize("share", ["0", "1", "1.5", "-1", "nan"])
+def test_wrong_shares_are_named(share: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", "p", "t", f"--val={share}"])
+    assert "expected a share between 0 and 1" in capsys.readouterr().err

@@ -1,0 +1,190 @@
+"""`ssenet show`: one picture of all that a run has made of an image."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_run import CLASSES, make_split
+
+from ssenet_core.cli import main
+from ssenet_core.errors import SSENetError
+from ssenet_core.pictures import class_colour
+from ssenet_core.report.one_image import OneImage, one_image
+from ssenet_core.report.one_image_sheet import draw_one_image
+from ssenet_core.report.sheet import CELL, GAP, text_font
+from ssenet_core.report.views import View
+from ssenet_core.storage import read_json, write_json, write_label_png
+
+TRAIN, VAL = "pseudo_eval_1", "val_0"
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Results of two CAM variants, one of them with a chain; training images have truth."""
+    monkeypatch.chdir(tmp_path)
+    train, val = make_split(tmp_path, "pseudo_eval"), make_split(tmp_path, "val")
+    results = tmp_path / "results" / "synthetic"
+    (results / "manifest").mkdir(parents=True)
+    for split, made in (("pseudo_eval", train), ("train", train), ("val", val)):
+        content = read_json(made.manifest) | {"split": split}
+        if split == "train":
+            content["images"] = [image | {"mask": None} for image in content["images"]]
+        write_json(results / "manifest" / f"{split}.json", content)
+    for cam in ("baseline", "ssenet"):
+        shutil.copytree(train.maps, results / "cam" / cam / "maps" / "train")
+    shutil.copytree(train.refined, results / "cam/ssenet/affinity_labels/train")
+    shutil.copytree(train.labels, results / "affinity/ssenet/default/pseudo_labels/train")
+    shutil.copytree(val.labels, results / "deeplab/ssenet/default/default/predictions/val")
+    (results / "cam" / "pretrained").mkdir()
+    return results
+
+
+def views_of(image: OneImage) -> dict[str, dict[str, View]]:
+    return {row.heading: {view.title: view for view in row.views} for row in image.rows}
+
+
+def test_every_variant_and_stage_is_there(results: Path) -> None:
+    image = one_image(results, TRAIN)
+    found = views_of(image)
+    maps = {f"map of {tag}" for tag in image.tags}
+    assert len(maps) == 2
+    assert found.keys() == {"What is given", "CAM baseline", "CAM ssenet", "Random walk"}
+    assert found["What is given"].keys() == {"Photograph", "Truth"}
+    assert found["CAM baseline"].keys() == {*maps, "labels at 0.2"}
+    assert found["CAM ssenet"].keys() == {
+        *maps,
+        "labels at 0.2",
+        "CRF, constant background",
+        "CRF, background ^4",
+        "CRF, background ^24",
+        "affinity labels",
+    }
+    assert found["Random walk"].keys() == {"ssenet/default"}
+    assert image.splits == ("train", "pseudo_eval")
+
+
+def test_the_iou_is_that_of_the_image(results: Path) -> None:
+    tags = one_image(results, TRAIN).tags
+    truth = views_of(one_image(results, TRAIN))["What is given"]["Truth"]
+    assert truth.notes == ()
+    labels = results / "affinity/ssenet/default/pseudo_labels/train" / f"{TRAIN}.png"
+    mask = results.parents[1] / "pseudo_eval" / f"{TRAIN}_mask.png"
+    answer = np.array(Image.open(mask))
+    answer[answer == 255] = 0
+    write_label_png(labels, answer)
+    view = views_of(one_image(results, TRAIN))["Random walk"]["ssenet/default"]
+    assert view.notes == ("IoU background 100", *(f"IoU {tag} 100" for tag in tags))
+    write_label_png(labels, np.zeros_like(answer))
+    view = views_of(one_image(results, TRAIN))["Random walk"]["ssenet/default"]
+    assert [f"IoU {tag} 0" for tag in tags] == list(view.notes[1:])
+
+
+def test_an_image_without_truth_has_no_scores(results: Path) -> None:
+    for split in ("pseudo_eval", "val"):
+        (results / "manifest" / f"{split}.json").unlink()
+    found = views_of(one_image(results, TRAIN))
+    assert found["What is given"].keys() == {"Photograph"}
+    assert found["Random walk"]["ssenet/default"].notes == ()
+
+
+def test_a_validation_image_has_its_prediction(results: Path) -> None:
+    found = views_of(one_image(results, VAL))
+    assert found.keys() == {"What is given", "DeepLab"}
+    assert found["DeepLab"].keys() == {"ssenet/default/default"}
+
+
+def test_the_background_score_is_the_one_that_was_judged(results: Path) -> None:
+    write_json(results / "report" / "results.json", {"settings": {"evaluation": {"alpha": 0.4}}})
+    write_json(results / "cam" / "ssenet" / "evaluation" / "pseudo_eval.json", {"alpha": 0.3})
+    found = views_of(one_image(results, TRAIN))
+    assert "labels at 0.4" in found["CAM baseline"]
+    assert "labels at 0.3" in found["CAM ssenet"]
+    seen = [
+        views["labels at " + alpha].picture
+        for views, alpha in zip(
+            (found["CAM baseline"], found["CAM ssenet"]), ("0.4", "0.3"), strict=True
+        )
+    ]
+    fewer, more = ((np.array(picture) > 0).sum() for picture in seen)
+    assert 0 < fewer < more
+
+
+def is_at(sheet: np.ndarray, pixels: np.ndarray, top: int) -> bool:
+    """Whether the pixels (h, w, 3) are on the sheet at this height, in any of its columns."""
+    height, width = pixels.shape[:2]
+    columns = range(GAP, sheet.shape[1] - width, CELL + GAP)
+    return any(
+        np.array_equal(sheet[top, left : left + width], pixels[0])
+        and np.array_equal(sheet[top : top + height, left : left + width], pixels)
+        for left in columns
+    )
+
+
+def test_the_picture_holds_every_view_and_a_legend(results: Path) -> None:
+    image = one_image(results, TRAIN)
+    sheet = np.array(draw_one_image(image))
+    for row in image.rows:
+        for view in row.views:
+            pixels = np.array(view.picture.convert("RGB"))
+            assert any(is_at(sheet, pixels, y) for y in range(len(sheet) - len(pixels)))
+    labels = {CLASSES.index(tag) + 1 for tag in image.tags} | {255}
+    bottom = sheet[-60:]
+    for label in labels:
+        assert (bottom == class_colour(label)).all(axis=-1).sum() > 100
+
+
+def test_names_of_other_languages_can_be_read() -> None:
+    drawn = {bytes(text_font(14).getmask(letter)) for letter in "ëéñжλ"}
+    assert len(drawn) == 5  # letters that a font lacks all look the same
+
+
+def test_the_command_writes_into_the_results(results: Path, capsys) -> None:
+    assert main(["show", TRAIN]) == 0
+    path = Path("results/synthetic/report/images") / f"{TRAIN}.png"
+    assert capsys.readouterr().out == f"{path}\n"
+    with Image.open(path) as picture:
+        assert picture.width > 5 * 240
+    assert main(["show", VAL, "--results", str(results), "--out", "deep/x.png"]) == 0
+    assert Path("deep/x.png").is_file()
+
+
+def test_the_photograph_is_not_written_over(results: Path, capsys) -> None:
+    photograph = results.parents[1] / "val" / f"{VAL}.jpg"
+    before = photograph.read_bytes()
+    assert main(["show", VAL, "--out", str(photograph)]) == 1
+    assert "it is what the picture is made from" in capsys.readouterr().err
+    assert photograph.read_bytes() == before
+
+
+def test_wrong_names_are_named(results: Path, capsys) -> None:
+    assert main(["show", "val_00"]) == 1
+    assert "image val_00: not among the 4 of" in (error := capsys.readouterr().err)
+    assert "is it val_0" in error
+    assert main(["show", VAL, "--results", "gone"]) == 1
+    assert "gone: expected the results of a run" in capsys.readouterr().err
+    shutil.copytree(results, results.with_name("other"))
+    assert main(["show", VAL]) == 1
+    assert "found results/other, results/synthetic; name the folder" in capsys.readouterr().err
+    shutil.rmtree("results")
+    assert main(["show", VAL]) == 1
+    assert "expected one run in results/, found none" in capsys.readouterr().err
+
+
+def test_a_photograph_that_is_elsewhere_is_named(results: Path, capsys) -> None:
+    content = read_json(results / "manifest" / "val.json")
+    content["images"][0]["image"] = "gone/val_0.jpg"
+    write_json(results / "manifest" / "val.json", content)
+    assert main(["show", VAL]) == 1
+    assert "gone/val_0.jpg: no such photograph; run this in the folder" in capsys.readouterr().err
+
+
+def test_damaged_files_are_named(results: Path) -> None:
+    path = results / "affinity/ssenet/default/pseudo_labels/train" / f"{TRAIN}.png"
+    write_label_png(path, np.full((60, 40), 77, np.uint8))
+    with pytest.raises(SSENetError, match=f"{TRAIN}.png: "):
+        one_image(results, TRAIN)
+    path.write_text("no picture")
+    with pytest.raises(SSENetError, match=f"{TRAIN}.png: "):
+        one_image(results, TRAIN)

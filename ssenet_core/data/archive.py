@@ -10,6 +10,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -23,7 +24,7 @@ from ssenet_core.errors import SSENetError
 LOG = logging.getLogger("ssenet")
 DAMAGE = (  # what the readers raise over a file that is not what it seems
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(RuntimeError, OverflowError),
+    *(RuntimeError, OverflowError, ValueError, LookupError, struct.error),
 )
 
 

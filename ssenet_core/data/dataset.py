@@ -8,11 +8,20 @@ workflow to ask while it is read: list and tag files are opened, images never. F
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssenet_core.data.layout import id_problem, listing, read_list, read_text, unique
+from ssenet_core.data.layout import (
+    id_problem,
+    is_file,
+    listing,
+    read_list,
+    read_text,
+    shortened,
+    unique,
+)
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
 
@@ -163,8 +172,7 @@ def class_names(dataset: Settings) -> tuple[str, ...]:
         return _own_classes(dataset)
     if isinstance(classes, str):
         inside = dataset_root(dataset) / classes
-        path = inside if inside.exists() else Path(classes)
-        source = str(path if path.exists() else inside)
+        source = next((str(path) for path in (inside, Path(classes)) if is_file(path)), str(inside))
         names = [line.strip() for line in read_text(source).split("\n") if line.strip()]
     else:
         source, names = "dataset.classes", [str(name).strip() for name in classes]
@@ -184,8 +192,8 @@ def _own_classes(dataset: Settings) -> tuple[str, ...]:
 
 
 def _checked(names: list[str], source: str) -> tuple[str, ...]:
-    problems = [f"{name!r} is there twice" for name in unique(names) if names.count(name) > 1]
-    problems += [f"{name!r}: {problem}" for name in names if (problem := id_problem(name))]
+    problems = [f"{name!r} is there twice" for name, n in Counter(names).items() if n > 1]
+    problems += [f"{shortened(name)}: {problem}" for name in names if (problem := id_problem(name))]
     problems += ["'background' is no class of its own"] * ("background" in names)
     if not 1 <= len(names) <= MOST_CLASSES:
         problems.append(f"expected 1 to {MOST_CLASSES} names, found {len(names)}")

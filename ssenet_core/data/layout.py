@@ -8,10 +8,13 @@ cannot be part of a file's name.
 
 import re
 from pathlib import Path
+from stat import S_ISREG
 
 from ssenet_core.errors import SSENetError
 
 LONGEST_ID = 200  # bytes: a file's name holds 255, and ids get suffixes and temporary prefixes
+LONGEST_SHOWN = 80  # characters of a line in a message
+_PATH_VARIABLE = re.compile("<[a-z][a-z0-9_]*>")
 _PATHS = re.compile(
     r"/(?P<folder>[^/]+)/(?P<id>[^/]+)\.(?:jpg|jpeg|png)(?:\s+/[^/]+/(?P<mask>[^/]+)\.png)?",
     re.IGNORECASE,
@@ -22,7 +25,7 @@ def id_problem(image_id: str) -> str | None:
     """Why `image_id` cannot name files, or None when it can.
 
     Blanks, dots, leading dashes and letters of any script are fine. Separators, `..`, characters
-    that cannot be printed, and braces (which Snakemake reads as wildcards) are not.
+    that cannot be printed, and what Snakemake fills in (`{name}` and `<name>`) are not.
     """
     if not image_id or image_id != image_id.strip():
         return "it is empty or has blanks around it"
@@ -32,6 +35,8 @@ def id_problem(image_id: str) -> str | None:
         return "it has characters that cannot be printed"
     if "{" in image_id or "}" in image_id:
         return "braces are wildcards to Snakemake"
+    if _PATH_VARIABLE.search(image_id):
+        return "a name in angle brackets is a path variable to Snakemake"
     if len(image_id.encode()) > LONGEST_ID:
         return f"it is longer than {LONGEST_ID} bytes"
     return None
@@ -74,7 +79,7 @@ def read_list(path: str | Path, image_folder: str = "JPEGImages") -> list[str]:
         try:
             ids.append(parse_line(line, image_folder))
         except ValueError as error:
-            problems.append(f"line {number}, {line.strip()!r}: {error}")
+            problems.append(f"line {number}, {shortened(line.strip())}: {error}")
     if problems:
         raise SSENetError(listing(f"{path}: {len(problems)} line(s) are not image ids", problems))
     return ids
@@ -83,13 +88,29 @@ def read_list(path: str | Path, image_folder: str = "JPEGImages") -> list[str]:
 def read_text(path: str | Path) -> str:
     """A text file's content; `SSENetError` by name when it is missing or not UTF-8."""
     try:
+        if not S_ISREG(Path(path).stat().st_mode):
+            raise OSError("it is no plain file")  # a pipe's end may never come
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise SSENetError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SSENetError(
             f"{path}: expected a text file in UTF-8, cannot read it ({error})"
         ) from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a plain file; no, too, for names that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def shortened(text: str) -> str:
+    """Text in quotes for a message, its end left out where it is long."""
+    cut = text[:LONGEST_SHOWN]
+    return repr(cut) if cut == text else f"{cut!r}..."
 
 
 def listing(heading: str, problems: list[str]) -> str:

@@ -9,23 +9,22 @@ is damaged, has unknown values, or has no image of its size.
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.io import loadmat
 
 from ssenet_core.data.archive import DAMAGE, is_filled, new_folder
 from ssenet_core.data.dataset import VOC_CLASSES
 from ssenet_core.data.download import fetch
 from ssenet_core.data.layout import id_problem, read_list
+from ssenet_core.data.matlab import LARGEST, read_field
 from ssenet_core.data.voc2012 import LISTS, RECORD, refuse
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
 from ssenet_core.storage import VOID, write_json, write_label_png
+from ssenet_core.storage.images import image_size
 
 MASKS = PurePosixPath("benchmark_RELEASE/dataset/cls")
 IMAGES = 11_355  # for the progress bar: an archive does not say how many members it has
@@ -93,11 +92,10 @@ def read_sbd_mask(content: bytes, name: str) -> NDArray[np.uint8]:
         SSENetError: damaged, another content, or values that are no class.
     """
     try:
-        struct = loadmat(BytesIO(content), variable_names=["GTcls"])["GTcls"]
-        labels = np.asarray(struct["Segmentation"][0, 0])
-    except Exception as error:  # scipy raises many kinds for a damaged file
+        labels = read_field(content, "GTcls", "Segmentation")
+    except ValueError as error:
         raise SSENetError(
-            f"{name}: expected a MATLAB file with GTcls.Segmentation, cannot read it ({error!r})"
+            f"{name}: expected a MATLAB file with GTcls.Segmentation, cannot read it ({error})"
         ) from error
     if labels.ndim != 2 or labels.dtype.kind not in "iuf" or not labels.size:
         raise SSENetError(f"{name}: expected labels (H, W), found {labels.dtype} {labels.shape}")
@@ -116,8 +114,10 @@ def _mat_files(archive: str | Path) -> Iterator[tuple[str, bytes]]:
                 path = PurePosixPath(member.name)
                 if path.parent == MASKS and path.suffix == ".mat":
                     file = tar.extractfile(member) if member.isreg() else None
-                    if file is None:
-                        raise SSENetError(f"{archive}: {member.name} is no plain file")
+                    if file is None or member.size > LARGEST:
+                        raise SSENetError(
+                            f"{archive}: {member.name} is no plain file of up to {LARGEST} bytes"
+                        )
                     yield member.name, file.read()
     except DAMAGE as error:
         raise SSENetError(f"{archive}: damaged, cannot read it ({error})") from error
@@ -133,9 +133,8 @@ def _image_id(name: str) -> str:
 
 def _require_size(labels: NDArray[np.uint8], image: Path, name: str) -> None:
     try:
-        with Image.open(image) as photograph:
-            width, height = photograph.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        width, height = image_size(image)
+    except SSENetError as error:
         raise SSENetError(f"{name}: its image cannot be read ({error})") from error
     if labels.shape != (height, width):
         found = f"{labels.shape[1]}x{labels.shape[0]}"

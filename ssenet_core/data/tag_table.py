@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ssenet_core.data.layout import id_problem, read_text
+from ssenet_core.data.layout import id_problem, read_text, shortened
 from ssenet_core.errors import SSENetError
 
 
@@ -44,8 +44,8 @@ def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
     """
     try:
         status = Path(path).stat()
-    except OSError as error:
-        raise SSENetError(f"{path}: no such tags file ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        raise SSENetError(f"{path}: no such tags file ({error})") from error
     return _read(str(path), image_suffix, status.st_mtime_ns, status.st_size)
 
 
@@ -57,10 +57,10 @@ def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
     problems = []
     try:
         columns = [name.strip() for name in reader.fieldnames or []]
-        if not {"image", "tags"} <= set(columns):
+        if not columns.count("image") == columns.count("tags") == 1:
             raise SSENetError(
                 f"{path}: expected the columns image,tags in the first line, "
-                f"found {','.join(columns)!r}"
+                f"found {shortened(','.join(columns))}"
             )
         reader.fieldnames = columns
         for row in reader:
@@ -73,7 +73,8 @@ def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
             image_id = row["image"].strip().removesuffix(image_suffix)
             problem = id_problem(image_id)
             if problem is not None:
-                problems.append(f"{where}: {row['image']!r} is not an image id: {problem}")
+                shown = shortened(row["image"])
+                problems.append(f"{where}: {shown} is not an image id: {problem}")
             elif image_id in rows:
                 problems.append(f"{where}: image {image_id} has a row already")
             else:

@@ -14,8 +14,11 @@ from defusedxml import ElementTree as SafeElementTree
 from numpy.typing import NDArray
 
 from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
+from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage import VOID, read_label_png
+
+LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 
 
 def find_tags(
@@ -41,7 +44,7 @@ def find_tags(
     for source in setting(dataset, "tags"):
         if source == "csv" and image_id in rows:
             return label_values(rows[image_id], classes, f"image {image_id} in the tags file")
-        if source == "xml" and (path := annotation_path(dataset, image_id)).is_file():
+        if source == "xml" and is_file(path := annotation_path(dataset, image_id)):
             return label_values(tags_from_xml(path), classes, str(path))
         if source == "masks" and labels is not None:
             return tags_from_mask(labels)
@@ -53,7 +56,7 @@ def uses_mask(dataset: Settings, image_id: str, rows: Mapping[str, tuple[str, ..
     for source in setting(dataset, "tags"):
         if source == "csv" and image_id in rows:
             return False
-        if source == "xml" and annotation_path(dataset, image_id).is_file():
+        if source == "xml" and is_file(annotation_path(dataset, image_id)):
             return False
         if source == "masks":
             return mask_path(dataset, image_id) is not None
@@ -75,6 +78,8 @@ def tags_from_xml(path: str | Path) -> tuple[str, ...]:
         SSENetError: not a VOC annotation, or XML that defines entities.
     """
     try:
+        if (size := Path(path).stat().st_size) > LARGEST_ANNOTATION:
+            raise ValueError(f"it has {size} bytes, more than {LARGEST_ANNOTATION}")
         annotation = SafeElementTree.parse(path).getroot()
     except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise SSENetError(f"{path}: expected a VOC annotation, cannot read it ({error})") from error

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import backbone_faults, output_stride
@@ -92,20 +93,23 @@ def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> It
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.exists():
+    if not is_file(path):
         raise SSENetError(f"{path}: no such file of backbone weights")
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
             return load_file(path)
-        except (SafetensorError, OSError) as error:
+        except Exception as error:  # of a header that is none, it raises many kinds
             raise SSENetError(f"{path}: not a whole .safetensors file ({error})") from error
     if path.suffix == ".params":
         return read_resnet38(path)
     content = load_tensors(path)
-    return content.get("state", content)
+    state = content.get("state", content)
+    tensors = isinstance(state, dict) and all(isinstance(x, Tensor) for x in state.values())
+    if not tensors or not all(isinstance(name, str) for name in state):
+        raise SSENetError(f"{path}: expected tensors by their names, found something else")
+    return state
 
 
 def load_tensors(path: str | Path) -> dict[str, Any]:
@@ -114,11 +118,11 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     Raises:
         SSENetError: the file is missing, damaged, or holds anything else.
     """
+    if not is_file(Path(path)):
+        raise SSENetError(f"{path}: no such file")
     try:
         _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise SSENetError(f"{path}: no such file") from error
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SSENetError(
@@ -133,6 +137,8 @@ def _check_sums(path: str | Path) -> None:
     """Compare a PyTorch file's parts with their checksums, which `torch.load` leaves unread."""
     if zipfile.is_zipfile(path):  # PyTorch's older files are not, and have no checksums
         with zipfile.ZipFile(path) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("parts of it are compressed, as PyTorch never does")
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"the checksum of its part {damaged} is wrong")

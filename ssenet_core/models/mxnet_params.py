@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
 
 LIST_MAGIC = 0x112
@@ -30,12 +31,12 @@ def read_params(path: str | Path) -> dict[str, NDArray[Any]]:
         SSENetError: the file is missing, cut short, or not of this format; says where it broke off.
     """
     path = Path(path)
+    if not is_file(path):
+        raise SSENetError(f"{path}: no such file of MXNet parameters")
     try:
         with path.open("rb") as file:
             return _read_list(_Reader(file, path.stat().st_size))
-    except FileNotFoundError as error:
-        raise SSENetError(f"{path}: no such file of MXNet parameters") from error
-    except _Malformed as error:
+    except (_Malformed, OSError) as error:
         raise SSENetError(f"{path}: not a whole MXNet .params file: {error}") from error
 
 
@@ -106,7 +107,10 @@ def _read_array(reader: _Reader, index: int) -> NDArray[Any]:
     for edge in shape:
         count *= edge
     content = reader.take(count * dtype.itemsize, f"the content of {what}, shape {shape},")
-    return np.frombuffer(content, dtype).reshape(shape)
+    try:
+        return np.frombuffer(content, dtype).reshape(shape)
+    except ValueError as error:  # of no numbers at all, but with edges beyond any array's
+        raise _Malformed(f"{what} has the shape {shape}") from error
 
 
 def _read_shape(reader: _Reader, what: str) -> tuple[int, ...] | None:

@@ -4,8 +4,11 @@ A picture that cannot be read, or holds no labels where some are expected, is an
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,9 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.storage.files import atomic_path
 
 VOID = 255  # the label of pixels that do not count
+# Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+STRETCHED = {"L;2", "L;4"}  # Pillow's names of grey that it multiplies to fill 0 to 255
 
 
 @cache
@@ -50,29 +56,72 @@ def write_label_png(path: str | Path, labels: NDArray[np.uint8]) -> None:
 
 
 def read_label_png(path: str | Path) -> NDArray[np.uint8]:
-    """Read an indexed or grey PNG as labels (H, W) uint8."""
-    try:
-        with Image.open(path) as image:
+    """Read an indexed or grey PNG as labels (H, W) uint8.
+
+    Raises:
+        SSENetError: missing, damaged, too large, no PNG, or of colours instead of label values.
+    """
+    with _reading(path, "a label PNG"):
+        _require_plain_file(path)
+        with Image.open(path, formats=("PNG",)) as image:
             image.verify()  # the checksums, which reading alone ignores; it uses up the image
-        with Image.open(path) as image:
-            image.load()
-            mode, labels = image.mode, np.array(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SSENetError(f"{path}: expected a label PNG, cannot read it ({error})") from error
-    if mode not in {"P", "L"}:
+        with Image.open(path, formats=("PNG",)) as image:
+            mode, encoding = image.mode, image.tile[0][3]
+            labels = np.array(image)
+    if mode not in {"P", "L"} or encoding in STRETCHED:
+        found = f"{encoding[-1]}-bit grey" if encoding in STRETCHED else f"mode {mode}"
         raise SSENetError(
-            f"{path}: expected an indexed or 8-bit grey PNG of label values, found mode {mode}; "
+            f"{path}: expected an indexed or 8-bit grey PNG of label values, found {found}; "
             "convert the colours to label values"
         )
     return labels
 
 
 def load_image(path: str | Path) -> Image.Image:
-    """Read a photograph as RGB, in its stored orientation: masks are drawn on stored pixels."""
+    """Read a photograph as RGB, in its stored orientation: masks are drawn on stored pixels.
+
+    Of an animation, the first picture; 16 bits a channel become 8; what is transparent is not.
+
+    Raises:
+        SSENetError: missing, damaged, too large, or of another format or range than photographs.
+    """
+    with _reading(path, "an image"):
+        _require_plain_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            return as_rgb(image)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a photograph, of which the header alone is read; errors as above."""
+    with _reading(path, "an image"):
+        _require_plain_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode as 8-bit RGB; `ValueError` where its range of values is unknown."""
+    if image.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"I", "F"}:
+        raise ValueError(f"expected 8 or 16 bits a channel, found Pillow's mode {image.mode}")
+    return image.convert("RGB")
+
+
+@contextmanager
+def _reading(path: str | Path, what: str) -> Iterator[None]:
+    """Explain whatever Pillow raises over a file that is not what it seems: it has many kinds."""
     try:
         with warnings.catch_warnings():
+            # Twice as many pixels as it warns of are an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SSENetError(f"{path}: expected an image, cannot read it ({error})") from error
+            yield
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise SSENetError(f"{path}: expected {what}, cannot read it ({reason})") from error
+
+
+def _require_plain_file(path: str | Path) -> None:
+    """Refuse pipes and devices, whose reading may never end."""
+    if not S_ISREG(Path(path).stat().st_mode):
+        raise OSError("it is no plain file")

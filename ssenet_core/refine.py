@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.crf import DenseCRF
+from ssenet_core.crf import dense_crfs
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
@@ -80,31 +80,31 @@ def refine_cam(
 def refine(
     photograph: NDArray[np.uint8], maps: ClassMaps, settings: Mapping[str, Any]
 ) -> RefinedScores:
-    """CRF posteriors of one image, one set a background, all from one lattice.
+    """CRF posteriors of one image, one set a background, all from one inference.
 
     Args:
         photograph: RGB, (H, W, 3) uint8.
         maps: class maps of the same H and W; without classes all is background.
         settings: as in `refine_cam`.
     """
-    crf = DenseCRF(
+    backgrounds = {
+        power_name(power): power_background(maps.maps, power) for power in settings["powers"]
+    }
+    stacks = [with_background(maps.maps, background) for background in backgrounds.values()]
+    if settings["alpha"] is not None:
+        constant = constant_background(maps.maps, settings["alpha"])
+        stacks.append(with_background(maps.maps, constant))
+    answers = dense_crfs(
         photograph,
-        len(maps.classes) + 1,
+        stacks,
+        iterations=settings["iterations"],
         gaussian=settings["gaussian"],
         bilateral=settings["bilateral"],
     )
-
-    def posterior(background: NDArray[np.float32]) -> NDArray[np.float32]:
-        return crf.infer(with_background(maps.maps, background), settings["iterations"])
-
     labels = None
     if settings["alpha"] is not None:
-        scores = posterior(constant_background(maps.maps, settings["alpha"]))
-        labels = labels_from_scores(scores, maps.classes)
-    posteriors = {
-        power_name(power): posterior(power_background(maps.maps, power))
-        for power in settings["powers"]
-    }
+        labels = labels_from_scores(answers.pop(), maps.classes)
+    posteriors = dict(zip(backgrounds, answers, strict=True))
     return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
 
 

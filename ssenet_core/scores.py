@@ -47,7 +47,27 @@ def labels_from_scores(
     if len(scores) != len(classes) + 1:
         raise ValueError(f"{len(scores)} rows of scores for the background and {classes}")
     values = np.concatenate([[0], classes]).astype(np.uint8)
-    return values[scores.argmax(axis=0)]
+    return values.take(winners(scores)[0])
+
+
+def winners(
+    scores: NDArray[np.floating],
+) -> tuple[NDArray[np.uint8], NDArray[np.floating]]:
+    """The row of the highest of (rows, H, W) scores, and that score, each (H, W).
+
+    Of equals the first wins. A NaN is passed on to the score, its row is any. Row by row is several
+    times faster than NumPy's argmax over the first axis, whose steps are as long as a row.
+
+    Raises:
+        ValueError: there are no rows, or more than 256.
+    """
+    if not 0 < len(scores) <= 256:
+        raise ValueError(f"expected 1 to 256 rows of scores, found {len(scores)}")
+    highest, winner = scores[0].copy(), np.zeros(scores.shape[1:], np.uint8)
+    for row, challenger in enumerate(scores[1:], start=1):
+        np.copyto(winner, row, where=challenger > highest)
+        np.maximum(highest, challenger, out=highest)
+    return winner, highest
 
 
 def block_average(maps: Maps, stride: int) -> Maps:

@@ -1,11 +1,12 @@
-"""Dense CRF: posteriors, one lattice for several scores, and the smallest inputs."""
+"""Dense CRF: posteriors, several stacks of scores at once, and the smallest inputs."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ssenet_core.crf import LOWEST_SCORE, DenseCRF, dense_crf
+from ssenet_core import crf
+from ssenet_core.crf import LOWEST_SCORE, dense_crf, dense_crfs
 
 KERNELS: dict[str, Any] = {
     "gaussian": {"sxy": 3, "compat": 3},
@@ -36,22 +37,68 @@ def test_posteriors_sum_to_one_and_snap_to_colours(rng):
     np.testing.assert_array_equal(posteriors.argmax(axis=0), np.broadcast_to(truth, (24, 32)))
 
 
-def test_one_lattice_gives_what_fresh_ones_give(rng):
-    image = rng.integers(0, 256, (21, 17, 3), dtype=np.uint8)
-    stacks = [rng.random((3, 21, 17)).astype(np.float32) for _ in range(3)]
-    shared = DenseCRF(image, 3, **KERNELS)
-    together = [shared.infer(stack, 10) for stack in stacks]
-    for stack, posterior in zip(stacks, together, strict=True):
-        fresh = dense_crf(image, stack, iterations=10, **KERNELS)
-        np.testing.assert_array_equal(posterior, fresh)
+def counted_libraries(monkeypatch) -> list[int]:
+    """The numbers of labels of the CRFs that are built, as they are built."""
+    built: list[int] = []
+    build = crf._crf
+
+    def counting(image, scores, *kernels, **named):
+        built.append(len(scores))
+        return build(image, scores, *kernels, **named)
+
+    monkeypatch.setattr(crf, "_crf", counting)
+    return built
 
 
-def test_an_earlier_answer_is_not_overwritten_by_a_later_one(rng):
-    crf = DenseCRF(two_halves(), 2, **KERNELS)
-    first = crf.infer(rng.random((2, 24, 32)), 3)
-    kept = first.copy()
-    crf.infer(rng.random((2, 24, 32)), 3)
-    np.testing.assert_array_equal(first, kept)
+@pytest.mark.parametrize("stacks", [1, 2, 3])
+@pytest.mark.parametrize("iterations", [0, 1, 10])
+def test_stacks_together_give_what_each_alone_gives(stacks, iterations, rng, monkeypatch):
+    image = rng.integers(0, 256, (61, 47, 3), dtype=np.uint8)
+    scores = [rng.random((3, 61, 47)).astype(np.float32) ** 4 for _ in range(stacks)]
+    scores[0][1] = 0
+    alone = [dense_crf(image, stack, iterations=iterations, **KERNELS) for stack in scores]
+    built = counted_libraries(monkeypatch)
+    together = dense_crfs(image, scores, iterations=iterations, **KERNELS)
+    assert built == [3 * stacks]
+    for found, expected in zip(together, alone, strict=True):
+        assert found.dtype == np.float32
+        # Rounding grows in the pixels of this noise that are about to change sides.
+        np.testing.assert_allclose(found, expected, atol=1e-3 if iterations > 1 else 1e-5)
+        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_a_stack_that_others_would_drown_is_run_alone(rng, monkeypatch):
+    """With such weights one stack's agreement outweighs another's doubts by e to the 90."""
+    strong: dict[str, Any] = {
+        "gaussian": {"sxy": 3, "compat": 90},
+        "bilateral": {"sxy": 80, "srgb": 13, "compat": 90},
+    }
+    sure = np.stack([np.full((24, 32), 0.99), np.full((24, 32), 0.01)])
+    unsure = rng.uniform(0.4, 0.6, (2, 24, 32))
+    built = counted_libraries(monkeypatch)
+    together = dense_crfs(two_halves(), [sure, unsure], iterations=1, **strong)
+    assert built == [4, 2, 2]
+    for found, scores in zip(together, (sure, unsure), strict=True):
+        expected = dense_crf(two_halves(), scores, iterations=1, **strong)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_answers_do_not_share_memory(rng):
+    stacks = [rng.random((2, 24, 32)) for _ in range(2)]
+    first, second = dense_crfs(two_halves(), stacks, iterations=3, **KERNELS)
+    kept = second.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(second, kept)
+
+
+def test_no_stacks_give_no_answers():
+    assert dense_crfs(two_halves(), [], iterations=3, **KERNELS) == []
+
+
+def test_stacks_of_several_shapes_are_refused():
+    stacks = [np.ones((2, 24, 32)), np.ones((3, 24, 32))]
+    with pytest.raises(ValueError, match="one shape"):
+        dense_crfs(two_halves(), stacks, iterations=1, **KERNELS)
 
 
 def test_without_iterations_the_scores_are_normalised(rng):

@@ -9,6 +9,7 @@ from ssenet_core.scores import (
     labels_from_scores,
     power_background,
     power_name,
+    winners,
     with_background,
 )
 
@@ -52,6 +53,32 @@ def test_labels_are_values_of_the_highest_and_ties_are_background():
     labels = labels_from_scores(scores, np.array([3, 20]))
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, [[0, 3, 20]])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("rows", [1, 2, 21])
+def test_winners_are_the_highest_and_of_equals_the_first(rows, dtype):
+    # Few levels: ties do occur.
+    scores = np.random.default_rng(0).integers(-2, 3, (rows, 9, 11)).astype(dtype)
+    kept = scores.copy()
+    winner, highest = winners(scores)
+    np.testing.assert_array_equal(winner, scores.argmax(axis=0))
+    np.testing.assert_array_equal(highest, scores.max(axis=0))
+    assert (winner.dtype, highest.dtype) == (np.uint8, dtype)
+    np.testing.assert_array_equal(scores, kept)
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_a_nan_is_passed_on(row):
+    scores = np.zeros((3, 1, 2))
+    scores[row, 0, 1] = np.nan
+    np.testing.assert_array_equal(winners(scores)[1], [[0, np.nan]])
+
+
+@pytest.mark.parametrize("rows", [0, 257])
+def test_rows_that_a_byte_cannot_number_are_refused(rows):
+    with pytest.raises(ValueError, match=f"1 to 256 rows of scores, found {rows}"):
+        winners(np.zeros((rows, 2, 2)))
 
 
 def test_labels_need_one_class_a_foreground_row():

@@ -69,11 +69,11 @@ def pair_labels(labels: Tensor, radius: int) -> PairLabels:
     shape = (*labels.shape[:-2], len(offsets(radius)), height, width)
     kinds = PairLabels(*(torch.zeros(shape, dtype=torch.bool, device=labels.device) for _ in "123"))
     known, background = labels != VOID, labels == 0
+    foreground = known & ~background
     for place, first, second in pair_windows(height, width, radius):
-        both = known[first] & known[second]
-        same = (labels[first] == labels[second]) & both
-        empty = background[first]
-        kinds.background[..., place, :, :][first] = same & empty
-        kinds.foreground[..., place, :, :][first] = same & ~empty
-        kinds.different[..., place, :, :][first] = both & ~same
+        same = labels[first] == labels[second]
+        written = [kind[..., place, :, :][first] for kind in kinds]
+        torch.logical_and(background[first], same, out=written[0])
+        torch.logical_and(foreground[first], same, out=written[1])
+        torch.logical_and(known[first] & known[second], ~same, out=written[2])
     return kinds

@@ -8,21 +8,21 @@ one, nearly all of it within a few times sqrt(n) terms: 96 products with S do fo
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from math import exp, lgamma, log
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ssenet_core.affinity.pairs import offsets, pair_windows, radius_of
+from ssenet_core.affinity.pairs import PairWindow, offsets, pair_windows, radius_of
 
 # Coefficients dropped from the series, together. The answer's relative error is at most this times
 # the square root of (cells x the ratio of column sums): under 1e-6 for 10,000 cells.
 DROPPED = 1e-9
 
 Product = Callable[[Tensor, Tensor | None], Tensor]
+Weights = Iterator[tuple[PairWindow, Tensor]]
 
 
 @torch.no_grad()
@@ -49,28 +49,39 @@ def propagate(
         raise ValueError(f"scores {tuple(scores.shape)}, affinities {tuple(affinities.shape)}")
     if sparse is None:
         sparse = scores.device.type == "cpu" and torch.backends.mkl.is_available()
-    weights, sums = _normalised(affinities, beta)
+    sums = _column_sums(affinities, beta)
     roots = sums.sqrt()
-    product = _sparse_product(weights, sums) if sparse else _sliced_product(weights, sums)
+    weights = _weights(affinities, sums, beta)
+    product = (
+        _sparse_product(weights, sums, len(affinities))
+        if sparse
+        else _sliced_product(weights, sums)
+    )
     walked = _power_series(product, scores.double() * roots, steps) / roots
     return walked.to(scores.dtype)
 
 
-def _normalised(affinities: Tensor, beta: float) -> tuple[Tensor, Tensor]:
-    """S without its diagonal, as (pairs, h, w), and the column sums D, (h, w); both float64."""
+def _column_sums(affinities: Tensor, beta: float) -> Tensor:
+    """D, (h, w) float64: each cell's sum of its affinities to the power beta, and 1 for itself."""
     height, width = affinities.shape[1:]
-    windows = list(pair_windows(height, width, radius_of(len(affinities))))
-    powers = affinities.double() ** beta
-    weights = torch.zeros_like(powers)
-    sums = torch.ones_like(powers[0])
-    for place, first, second in windows:
-        weights[place][first] = powers[place][first]
-        sums[first] += powers[place][first]
-        sums[second] += powers[place][first]
+    sums = affinities.new_ones((height, width), dtype=torch.float64)
+    for place, first, second in pair_windows(height, width, radius_of(len(affinities))):
+        powers = affinities[place].double() ** beta
+        sums[first] += powers[first]
+        sums[second] += powers[first]
+    return sums
+
+
+def _weights(affinities: Tensor, sums: Tensor, beta: float) -> Weights:
+    """S without its diagonal: offset by offset its pairs, and their entries as a float64 window.
+
+    One offset at a time, as all of them in float64 would take as much memory as the matrix.
+    """
+    height, width = sums.shape
     scale = sums.rsqrt()
-    for place, first, second in windows:
-        weights[place][first] *= scale[first] * scale[second]
-    return weights, sums
+    for window in pair_windows(height, width, radius_of(len(affinities))):
+        powers = affinities[window.place].double() ** beta
+        yield window, powers[window.first] * (scale[window.first] * scale[window.second])
 
 
 def _power_series(product: Product, start: Tensor, steps: int) -> Tensor:
@@ -102,14 +113,10 @@ def _chebyshev_coefficients(power: int) -> tuple[float, ...]:
     return tuple(coefficients)
 
 
-def _sliced_product(weights: Tensor, sums: Tensor) -> Product:
+def _sliced_product(weights: Weights, sums: Tensor) -> Product:
     """Product with S by shifted slices of (K, h, w) maps."""
-    height, width = sums.shape
     diagonal = 1 / sums
-    pairs = [
-        (weights[place][first], first, second)
-        for place, first, second in pair_windows(height, width, radius_of(len(weights)))
-    ]
+    pairs = [(weight, window.first, window.second) for window, weight in weights]
 
     def product(now: Tensor, before: Tensor | None) -> Tensor:
         result = now * diagonal
@@ -121,9 +128,9 @@ def _sliced_product(weights: Tensor, sums: Tensor) -> Product:
     return product
 
 
-def _sparse_product(weights: Tensor, sums: Tensor) -> Product:
+def _sparse_product(weights: Weights, sums: Tensor, pairs: int) -> Product:
     """Product with S as a sparse matrix: the recurrence's step is one call of the library."""
-    matrix = _doubled_matrix(weights, sums)
+    matrix = _doubled_matrix(weights, sums, pairs)
 
     def product(now: Tensor, before: Tensor | None) -> Tensor:
         # The columns of the matrix product are the maps: (cells, K).
@@ -137,28 +144,26 @@ def _sparse_product(weights: Tensor, sums: Tensor) -> Product:
     return product
 
 
-def _doubled_matrix(weights: Tensor, sums: Tensor) -> Tensor:
-    """2 S as a sparse CSR matrix (cells, cells), its rows written straight from the pairs."""
-    height, width = sums.shape
-    radius = radius_of(len(weights))
-    pairs, cells = len(weights), height * width
-    # A row's entries by ascending column: pairs that end in the cell, itself, pairs it begins.
-    entries = weights.new_zeros((2 * pairs + 1, height, width))
-    entries[pairs] = 1 / sums
-    for place, first, second in pair_windows(height, width, radius):
-        entries[pairs + 1 + place][first] = weights[place][first]
-        entries[pairs - 1 - place][second] = weights[place][first]
-    ahead = np.array([down * width + right for down, right in offsets(radius)], dtype=np.int64)
-    columns = np.arange(cells)[:, None] + np.concatenate([-ahead[::-1], [0], ahead])
-    values = np.ascontiguousarray(entries.numpy().reshape(-1, cells).T)  # (cells, entries)
-    there = values != 0
-    starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
+    """2 S as a sparse CSR matrix (cells, cells).
+
+    All rows have the same number of entries, so that they are written where they stay: by ascending
+    column the pairs that end in the cell, itself, the pairs that it begins. Where a pair's other
+    cell is outside the grid the entry is 0, and its column any.
+    """
+    width, cells = sums.shape[1], sums.numel()
+    values = sums.new_zeros((*sums.shape, 2 * pairs + 1))
+    entries = values.permute(2, 0, 1)  # (entries of a row, h, w)
+    entries[pairs] = 2 / sums
+    for (place, first, second), weight in weights:
+        entries[pairs + 1 + place][first] = entries[pairs - 1 - place][second] = 2 * weight
+    ahead = [down * width + right for down, right in offsets(radius_of(pairs))]
+    steps = torch.tensor([*(-step for step in reversed(ahead)), 0, *ahead], dtype=torch.int32)
+    columns = torch.arange(cells, dtype=torch.int32)[:, None] + steps
+    starts = torch.arange(0, values.numel() + 1, len(steps), dtype=torch.int32)
     with warnings.catch_warnings():
         # torch announces, once, that sparse CSR matrices are new and that it does not check them.
         warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
         return torch.sparse_csr_tensor(
-            torch.from_numpy(starts.astype(np.int32)),
-            torch.from_numpy(columns[there].astype(np.int32)),
-            torch.from_numpy(2 * values[there]),
-            (cells, cells),
+            starts, columns.clamp_(0, cells - 1).flatten(), values.flatten(), (cells, cells)
         )

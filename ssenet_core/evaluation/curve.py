@@ -6,13 +6,21 @@ threshold alpha; a pixel is foreground exactly when its score is above alpha. So
 scores by (truth, winner), binned at the thresholds, holds every answer.
 """
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import LabelError
+from ssenet_core.scores import winners
 from ssenet_core.storage import VOID
+
+# Stored maps are float16, whose values have 13 bits of 0 at the end as float32. There are so few of
+# them from 0 on that they are quicker looked up, by the bits before, than sought among the
+# thresholds. They ascend with their bits, up to those of infinity.
+SPARE_BITS = 13
+HALVES = np.arange(0, 0x7F800000, 2**SPARE_BITS, dtype=np.uint32).view(np.float32)
 
 
 def alpha_grid(start: float, stop: float, count: int) -> list[float]:
@@ -33,6 +41,9 @@ class ThresholdCurve:
         self._num_classes = num_classes
         bins = len(self._thresholds) + 1
         self._counts = np.zeros((num_classes, num_classes, bins), dtype=np.int64)
+        above = np.searchsorted(HALVES, self._thresholds, side="right")
+        steps = np.bincount(above, minlength=len(HALVES))[: len(HALVES)]
+        self._bins_of_halves = steps.cumsum(dtype=np.int32)
 
     def add(
         self, truth: NDArray[np.uint8], maps: NDArray[np.float32], classes: NDArray[np.int64]
@@ -49,17 +60,30 @@ class ThresholdCurve:
         """
         n, bins = self._num_classes, self._counts.shape[2]
         self._check(truth, maps, classes)
-        judged = truth != VOID
-        true = truth[judged].astype(np.int64)
         if len(classes) == 0:
-            self._counts[:, 0, 0] += np.bincount(true, minlength=n)
+            self._counts[:, 0, 0] += np.bincount(truth.ravel(), minlength=VOID)[:n]
             return
-        winner = np.asarray(classes, dtype=np.int64)[maps.argmax(axis=0)[judged]]
-        score = maps.max(axis=0)[judged]
-        # Bin b: exactly b thresholds lie strictly below the score.
-        above = np.searchsorted(self._thresholds, score, side="left")
-        index = (true * n + winner) * bins + above
-        self._counts += np.bincount(index, minlength=n * n * bins).reshape(n, n, bins)
+        winner, score = winners(maps)
+        if not np.isfinite(score).all():
+            raise LabelError("expected finite maps, found NaN or infinite values")
+        # Void has a row of its own, below the classes' and cut off: cheaper than to pick the rest.
+        index = np.minimum(truth, n).astype(np.int32)
+        index *= len(classes)
+        index += winner
+        index *= bins
+        index += self._bins(score)
+        shape = (n + 1, len(classes), bins)
+        counts = np.bincount(index.ravel(), minlength=math.prod(shape)).reshape(shape)
+        for row, label in enumerate(classes):
+            self._counts[:, label] += counts[:n, row]
+
+    def _bins(self, scores: NDArray[np.float32]) -> NDArray[np.int32]:
+        """How many thresholds lie strictly below each score."""
+        bits = scores.view(np.uint32)
+        places = bits >> SPARE_BITS  # a negative score's first bit is set: it is past the end
+        if np.bitwise_or.reduce(bits, axis=None) % 2**SPARE_BITS or places.max() >= len(HALVES):
+            return np.searchsorted(self._thresholds, scores, side="left").astype(np.int32)
+        return self._bins_of_halves.take(places)
 
     def confusion(self, alpha: float) -> NDArray[np.int64]:
         """Confusion matrix (num_classes, num_classes) at one of the thresholds."""
@@ -82,10 +106,9 @@ class ThresholdCurve:
             raise LabelError(
                 f"expected map classes 1 to {self._num_classes - 1}, found {list(classes)}"
             )
-        if not np.isfinite(maps).all():
-            raise LabelError("expected finite maps, found NaN or infinite values")
-        wrong = np.unique(truth[(truth >= self._num_classes) & (truth != VOID)])
-        if wrong.size:
+        wrong = (truth >= self._num_classes) & (truth != VOID)
+        if wrong.any():
+            found = np.unique(truth[wrong]).tolist()
             raise LabelError(
-                f"expected labels 0 to {self._num_classes - 1} in the mask, found {wrong.tolist()}"
+                f"expected labels 0 to {self._num_classes - 1} in the mask, found {found}"
             )

@@ -63,7 +63,10 @@ def test_gpus_and_memory_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
     first, second = taken_gpus(tmp_path)
     assert len(first["seen"]) == len(second["seen"]) == 1  # what SLURM shows a job
     assert {first["taken"], second["taken"]} == {"0", "1"}
+    gpu_jobs = [job for job in cluster.jobs() if job["rule"].startswith("rule_gpu_")]
+    assert [job["partition"] for job in gpu_jobs] == ["gpu", "gpu"]
     memory = [job for job in cluster.jobs() if job["rule"] == "rule_memory"]
+    assert {job["partition"] for job in memory} == {"cpu"}
     assert [job["memory"] for job in memory] == ["500M", "1000M"]
     assert [job["state"] for job in memory] == ["FAILED", "COMPLETED"]
     (log,) = tmp_path.glob("logs/slurm/rule_memory/*.log")  # of the job that was killed

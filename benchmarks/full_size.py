@@ -13,43 +13,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image
+from settings import paper
 
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.config import resolve
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.training.optimizer import build_optimizer
 
-ROOT = Path(__file__).parents[1]
 CLASSES = [f"class {number}" for number in range(20)]
 BATCH, CROP, STRIDE = 2, 448, 8
 
 
-def settings(section: str, name: str) -> dict[str, Any]:
-    """A variant's settings in the paper's recipe, laid over the defaults."""
-    base = yaml.safe_load((ROOT / "config.yaml").read_text())
-    recipe = yaml.safe_load((ROOT / "recipes" / "voc2012.yaml").read_text())
-    return dict(resolve(_over(base, recipe), section, name))
-
-
-def _over(base: Any, change: Any) -> Any:
-    if not isinstance(base, dict) or not isinstance(change, dict):
-        return change
-    return base | {key: _over(base.get(key), value) for key, value in change.items()}
-
-
 def step(section: str, name: str, loss: Callable[..., Any], batch: dict[str, Any]) -> float:
     """One step of gradient descent; returns the loss."""
-    chosen = settings(section, name)
+    chosen = paper(section, name)
     network = build_network(section, chosen, CLASSES).train()
     optimizer = build_optimizer(network, network.head(), chosen["optimizer"])
     batch["image"] = torch.randn(BATCH, 3, CROP, CROP)
@@ -62,12 +46,12 @@ def step(section: str, name: str, loss: Callable[..., Any], batch: dict[str, Any
 def cam_step() -> float:
     tags = torch.zeros(BATCH, len(CLASSES))
     tags[:, :2] = 1
-    return step("cam", "ssenet", cam_loss(settings("cam", "ssenet")), {"tags": tags})
+    return step("cam", "ssenet", cam_loss(paper("cam", "ssenet")), {"tags": tags})
 
 
 def affinity_step() -> float:
     labels = torch.randint(0, 3, (BATCH, CROP // STRIDE, CROP // STRIDE), dtype=torch.uint8)
-    loss = pair_loss(settings("affinity", "default")["radius"])
+    loss = pair_loss(paper("affinity", "default")["radius"])
     return step("affinity", "default", loss, {"labels": labels})
 
 
@@ -77,7 +61,7 @@ def deeplab_step() -> float:
 
 
 def cam_inference() -> float:
-    chosen = settings("cam", "ssenet")
+    chosen = paper("cam", "ssenet")
     network = build_network("cam", chosen, CLASSES).eval()
     noise = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
     inference = chosen["inference"]

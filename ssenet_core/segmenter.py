@@ -19,6 +19,7 @@ from torch import nn
 from ssenet_core.deeplab.inference import label_probabilities, likeliest
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
+from ssenet_core.storage.images import as_rgb
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 # The dense CRF after DeepLab, as in the configurations that come with the workflow.
@@ -103,7 +104,7 @@ class Segmenter:
 def _photograph(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
     """An image as `storage.load_image` would read it."""
     if isinstance(image, Image.Image):
-        return image.convert("RGB")
+        return as_rgb(image)
     if not isinstance(image, np.ndarray):
         raise TypeError(f"image must be a PIL image or an array, not {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:

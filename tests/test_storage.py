@@ -217,7 +217,7 @@ def test_a_file_of_the_other_kind_is_refused(tmp_path):
     for name, read in (("maps.h5", read_refined), ("refined.h5", read_maps)):
         write_some(tmp_path / name)
         with pytest.raises(
-            SSENetError, match=rf"{name}: expected 'ssenet .*' version 2, found 'ssenet"
+            SSENetError, match=rf"{name}: expected 'ssenet .*' version 3.*found .*ssenet"
         ):
             read(tmp_path / name)
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from ssenet_core.data.layout import (
     id_problem,
-    is_file,
     listing,
     read_list,
     read_text,
@@ -24,6 +23,7 @@ from ssenet_core.data.layout import (
 )
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
+from ssenet_core.paths import is_file
 
 SPLITS = ("train", "pseudo_eval", "val", "test")
 VOC_CLASSES = (

@@ -99,14 +99,6 @@ def read_text(path: str | Path) -> str:
         ) from error
 
 
-def is_file(path: Path) -> bool:
-    """Whether there is a plain file; no, too, for names that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
 def shortened(text: str) -> str:
     """Text in quotes for a message, its end left out where it is long."""
     cut = text[:LONGEST_SHOWN]

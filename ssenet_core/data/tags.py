@@ -14,8 +14,8 @@ from defusedxml import ElementTree as SafeElementTree
 from numpy.typing import NDArray
 
 from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
-from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
+from ssenet_core.paths import is_file
 from ssenet_core.storage import VOID, read_label_png
 
 LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more

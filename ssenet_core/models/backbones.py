@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import backbone_faults, output_stride
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
 from ssenet_core.models.torchvision_backbone import TorchvisionResNet
+from ssenet_core.paths import is_file
 
 SHOWN = 5  # names of each fault in a message about weights
 

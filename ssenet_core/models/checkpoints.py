@@ -65,13 +65,29 @@ def load_checkpoint(
         SSENetError: missing, damaged, of another kind or version.
     """
     content = load_tensors(path)
-    found = (content.get("kind"), content.get("format_version"))
-    if found != (kind, FORMAT_VERSION):
+    found = tuple(f"{content.get(key)!r:.60}" for key in ("kind", "format_version"))
+    if found != (repr(kind), repr(FORMAT_VERSION)):
         raise SSENetError(
             f"{path}: expected a {kind} checkpoint of version {FORMAT_VERSION}, "
-            f"found {found[0]!r} version {found[1]!r}"
+            f"found {found[0]} version {found[1]}"
         )
-    network = build_network(kind, content["settings"], content["classes"])
-    network.load_state_dict(content["state"])
+    try:
+        network = _filled_network(kind, content, Path(path).stat().st_size)
+    except Exception as error:  # its settings may be anything, and so may be what comes of them
+        raise SSENetError(
+            f"{path}: its settings and its weights are not a {kind} network's ({error!r:.200})"
+        ) from error
     facts = {key: content[key] for key in ("settings", "classes")}
     return network.eval().to(device), facts
+
+
+def _filled_network(kind: str, content: Mapping[str, Any], size: int) -> nn.Module:
+    """The network of a checkpoint's content; `size` is the file's, in bytes."""
+    parts = kind, content["settings"], content["classes"]
+    with torch.device("meta"):  # without memory: the file may claim any width
+        tensors = build_network(*parts).state_dict().values()
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > size:
+        raise ValueError("the settings are a larger network's")
+    network = build_network(*parts)
+    network.load_state_dict(content["state"])
+    return network

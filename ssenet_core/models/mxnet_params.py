@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.layout import is_file
 from ssenet_core.errors import SSENetError
+from ssenet_core.paths import is_file
 
 LIST_MAGIC = 0x112
 # What an array begins with. Before these marks were introduced it began with its number of axes.

@@ -5,7 +5,7 @@ In: stacks of arrays. Out: compressed files with a checksum of all that is in th
 """
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.paths import is_file
 from ssenet_core.storage.files import atomic_path
 
 MAPS_FORMAT = "ssenet class activation maps"
 REFINED_FORMAT = "ssenet refined scores"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Bytes in front of the HDF5, which its readers skip. They hold the kind and a checksum of the rest:
+# damaged HDF5 must not be opened, as it can keep the library busy for ever.
+USER_BLOCK = 512
 # Posteriors are probabilities: 1/255 is far below what decides an argmax after 8 x 8 averaging.
 POSTERIOR_LEVELS = 255
+
+MOST_COMPRESSED = 1100  # gzip makes a byte of some thousand at the most
 
 Stacks = dict[str, NDArray[Any]]
 
@@ -74,7 +80,7 @@ def write_maps(path: str | Path, maps: ClassMaps) -> None:
 
 def read_maps(path: str | Path) -> ClassMaps:
     """Read class maps; `SSENetError` names a missing, damaged or foreign file."""
-    stacks, attributes = _read(path, MAPS_FORMAT)
+    stacks, attributes = _read(path, MAPS_FORMAT, ("maps", "classes"))
     return ClassMaps(
         image_id=str(attributes["image_id"]),
         maps=stacks["maps"].astype(np.float32),
@@ -95,7 +101,7 @@ def write_refined(path: str | Path, refined: RefinedScores) -> None:
 
 def read_refined(path: str | Path) -> RefinedScores:
     """Read CRF posteriors; `SSENetError` names a missing, damaged or foreign file."""
-    stacks, attributes = _read(path, REFINED_FORMAT)
+    stacks, attributes = _read(path, REFINED_FORMAT, ("classes",))
     return RefinedScores(
         image_id=str(attributes["image_id"]),
         classes=stacks["classes"],
@@ -112,7 +118,6 @@ def read_refined(path: str | Path) -> RefinedScores:
 def _write(
     path: str | Path, kind: str, image_id: str, stacks: Stacks, attributes: Mapping[str, Any]
 ) -> None:
-    facts = {"format": kind, "format_version": FORMAT_VERSION, "image_id": image_id, **attributes}
     # Made in memory: HDF5 does not recover from a disk that becomes full under it.
     with h5py.File(path, "w", driver="core", backing_store=False) as file:
         for name, stack in stacks.items():
@@ -121,51 +126,56 @@ def _write(
                 chunks = (1, *stack.shape[1:]) if stack.ndim == 3 else stack.shape
                 compression = {"chunks": chunks, "compression": "gzip", "shuffle": True}
             file.create_dataset(name, data=stack, **compression)
-        file.attrs.update(facts, sha256=_checksum(stacks, facts))
+        file.attrs.update({"image_id": image_id, **attributes})
         file.flush()
         content = file.id.get_file_image()
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(_user_block(kind, content) + content)
 
 
-def _read(path: str | Path, kind: str) -> tuple[Stacks, dict[str, Any]]:
-    """All arrays and attributes of a file that is whole."""
-    if not Path(path).exists():
+def _read(path: str | Path, kind: str, needed: tuple[str, ...]) -> tuple[Stacks, dict[str, Any]]:
+    """All arrays and attributes of a file that is whole and has those that are needed."""
+    if not is_file(Path(path)):
         raise SSENetError(f"{path}: no such file")
     try:
+        content = Path(path).read_bytes()
+        block, inside = content[:USER_BLOCK], memoryview(content)[USER_BLOCK:]
+        if block != _user_block(kind, inside):
+            found = re.match(rb"(ssenet [a-z ]+) version (\d{1,9})\n", block)
+            if found and not block.startswith(_title(kind)):
+                raise ValueError(f"found {found[0]!r}")
+            raise ValueError("its checksum is wrong")
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
-            found = (attributes.get("format"), attributes.get("format_version"))
-            if found != (kind, FORMAT_VERSION):
-                raise SSENetError(
-                    f"{path}: expected '{kind}' version {FORMAT_VERSION}, found {found[0]!r} "
-                    f"version {found[1]}; delete the file and run the workflow again"
-                )
-            checksum = attributes.pop("sha256", None)
-            stacks: Stacks = {}
-            file.visititems(lambda name, item: _collect(stacks, name, item))
-        if checksum != _checksum(stacks, attributes):
-            raise ValueError("its checksum is wrong")
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+            stacks = _arrays(file, len(inside) * MOST_COMPRESSED)
+        if missing := {*needed} - stacks.keys() | {"image_id"} - attributes.keys():
+            raise ValueError(f"it has no {', '.join(sorted(missing))}")
+    except Exception as error:  # h5py raises many kinds for a file that is none of ours
         raise SSENetError(
-            f"{path}: expected '{kind}', but the file is damaged or foreign ({error}); "
-            "delete it and run the workflow again"
+            f"{path}: expected '{kind}' version {FORMAT_VERSION}, but the file is damaged or "
+            f"foreign ({error}); delete it and run the workflow again"
         ) from error
     return stacks, attributes
 
 
-def _collect(stacks: Stacks, name: str, item: h5py.Group | h5py.Dataset) -> None:
-    if isinstance(item, h5py.Dataset):
-        stacks[name] = item[()]
+def _title(kind: str) -> bytes:
+    return f"{kind} version {FORMAT_VERSION}\n".encode()
 
 
-def _checksum(stacks: Stacks, attributes: Mapping[str, Any]) -> str:
-    """Of everything in a file: HDF5 itself notices little of what happens to its bytes."""
-    digest = hashlib.sha256()
-    facts = {name: np.asarray(value).tolist() for name, value in attributes.items()}
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    for name in sorted(stacks):
-        stack = np.ascontiguousarray(stacks[name])
-        digest.update(f"{name} {stack.dtype.str} {stack.shape}".encode())
-        digest.update(stack.data)
-    return digest.hexdigest()
+def _user_block(kind: str, content: bytes | memoryview) -> bytes:
+    """What lies in front of the HDF5 `content`: text, filled up with line ends."""
+    digest = hashlib.sha256(content).hexdigest()
+    return (_title(kind) + f"sha256 {digest}".encode()).ljust(USER_BLOCK, b"\n")
+
+
+def _arrays(file: h5py.File, most: int) -> Stacks:
+    """The arrays of numbers in a file; `ValueError` when they claim more than `most` bytes."""
+    found: dict[str, h5py.Dataset] = {}
+    file.visititems(
+        lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None
+    )
+    if any(item.dtype.kind not in "iuf" or item.shape is None for item in found.values()):
+        raise ValueError("it holds something else than numbers")
+    if sum(item.nbytes for item in found.values()) > most:
+        raise ValueError("its arrays claim more than such a file can hold")
+    return {name: item[()] for name, item in found.items()}

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssenet_core.cam.stored_maps import maps_on
 from ssenet_core.crf import dense_crfs
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
@@ -32,8 +33,6 @@ from ssenet_core.shard import Shard
 from ssenet_core.storage import (
     ClassMaps,
     RefinedScores,
-    load_image,
-    read_maps,
     write_refined,
 )
 
@@ -111,20 +110,9 @@ def refine(
 def _refine_file(task: _Task) -> str | None:
     """Refine one image; return what is wrong with its files, if anything is."""
     try:
-        maps = read_maps(task.maps)
-        photograph = np.array(load_image(task.image.image))
-        if maps.image_id != task.image.id:
-            return (
-                f"{task.maps}: expected maps of image {task.image.id}, found {maps.image_id}; "
-                "delete the file and run the workflow again"
-            )
-        if maps.maps.shape[1:] != photograph.shape[:2]:
-            return (
-                f"{task.maps}: expected maps of {task.image.image}'s size "
-                f"{photograph.shape[:2]} (height, width), found {maps.maps.shape[1:]}; "
-                "delete the file and run the workflow again"
-            )
-        write_refined(task.output, refine(photograph, maps, task.settings))
+        photograph = task.image.photograph()
+        maps = maps_on(photograph, task.image, task.maps)
+        write_refined(task.output, refine(np.array(photograph), maps, task.settings))
     except SSENetError as error:
         return str(error)
     return None

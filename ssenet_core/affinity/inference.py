@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
+from ssenet_core.cam.stored_maps import maps_on
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord
@@ -27,7 +28,7 @@ from ssenet_core.scores import (
     with_background,
 )
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps, load_image, read_maps, write_label_png
+from ssenet_core.storage import ClassMaps, write_label_png
 
 
 def random_walk(
@@ -50,8 +51,8 @@ def random_walk(
     network, _ = load_checkpoint(checkpoint, "affinity", device)
 
     def write(image: ImageRecord, path: Path) -> None:
-        photograph = load_image(image.image)
-        maps = read_maps(Path(maps_dir) / f"{image.id}.h5")
+        photograph = image.photograph()
+        maps = maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = walked_scores(network, photograph, maps, settings)
         if settings["crf"]:

@@ -22,7 +22,7 @@ from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.models.catalogue import output_stride
 from ssenet_core.scores import power_name
-from ssenet_core.storage import VOID, load_image, read_refined
+from ssenet_core.storage import VOID, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
 from ssenet_core.training.launch import launch
@@ -88,7 +88,7 @@ class ConfidentViews(Dataset[Batch]):
     def __getitem__(self, draw: Draw) -> Batch:
         record = self.images[draw.image]
         rng = augmentation_rng(self.settings["seed"], draw)
-        image = augment.jitter(load_image(record.image), self.settings["jitter"], rng)
+        image = augment.jitter(record.photograph(), self.settings["jitter"], rng)
         pixels = augment.to_tensor(image)
         refined = read_refined(self.labels_dir / f"{record.id}.h5")
         posteriors = [torch.from_numpy(refined.posteriors[name]) for name in self.names]

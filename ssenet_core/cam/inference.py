@@ -19,7 +19,7 @@ from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps, load_image, sha256_file, write_maps
+from ssenet_core.storage import ClassMaps, sha256_file, write_maps
 
 
 def infer_cam(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
@@ -38,7 +38,7 @@ def infer_cam(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Pa
     def write(image: ImageRecord, path: Path) -> None:
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = multi_scale_maps(
-                network, load_image(image.image), settings["scales"], settings["flip"], alignment
+                network, image.photograph(), settings["scales"], settings["flip"], alignment
             )
         classes = list(image.tags) if image.tags else _decided(network, image, device)
         maps = normalised_maps(scores, classes)
@@ -102,6 +102,6 @@ def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float3
 def _decided(network: nn.Module, image: ImageRecord, device: torch.device) -> list[int]:
     """Label values of the classes that the classifier finds in an image without tags."""
     with torch.inference_mode():
-        view = to_tensor(load_image(image.image))[None].to(device)
+        view = to_tensor(image.photograph())[None].to(device)
         logits = network(view).mean(dim=(2, 3))[0]
     return [index + 1 for index in torch.nonzero(logits > 0).flatten().tolist()]

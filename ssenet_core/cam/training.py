@@ -23,7 +23,6 @@ from ssenet_core.cam.transforms import draw_warp, size_of
 from ssenet_core.cam.watching import WatchedMaps
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
-from ssenet_core.storage import load_image
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
@@ -81,7 +80,7 @@ class TaggedViews(Dataset[Batch]):
     def _view(self, record: ImageRecord, draw: Draw) -> Tensor:
         rng = augmentation_rng(self.settings["seed"], draw)
         shortest, longest = self.settings["resize"]
-        image = load_image(record.image)
+        image = record.photograph()
         image = augment.resize_longest(image, int(rng.integers(shortest, longest + 1)))
         image = augment.jitter(image, self.settings["jitter"], rng)
         pixels = augment.to_tensor(image)

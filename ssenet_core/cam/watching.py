@@ -17,7 +17,6 @@ from ssenet_core.data import augment
 from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.pictures import heat_overlay
-from ssenet_core.storage import load_image
 
 WATCHED = 4  # images
 HEAT = colormaps["inferno"]
@@ -58,7 +57,7 @@ class WatchedMaps:
         return f"{record.id}: {', '.join(self.classes[tag - 1] for tag in record.tags)}"
 
     def _picture(self, network: nn.Module, record: ImageRecord) -> Tensor:
-        photograph = augment.resize_longest(load_image(record.image), self.longest)
+        photograph = augment.resize_longest(record.photograph(), self.longest)
         scores = single_scale_maps(network, photograph, 1.0, False, self.alignment)
         heats = normalised_maps(scores, record.tags)
         overlays = [heat_overlay(photograph, heat, HEAT, HEAT_SHARE) for heat in heats]

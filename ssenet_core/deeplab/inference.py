@@ -17,7 +17,7 @@ from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import load_image, write_label_png
+from ssenet_core.storage import write_label_png
 
 
 def predict(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
@@ -32,7 +32,7 @@ def predict(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path
     network, _ = load_checkpoint(checkpoint, "deeplab", device)
 
     def write(image: ImageRecord, path: Path) -> None:
-        probabilities = label_probabilities(network, load_image(image.image), settings)
+        probabilities = label_probabilities(network, image.photograph(), settings)
         write_label_png(path, likeliest(probabilities))
 
     map_images(shard, write, "predictions")

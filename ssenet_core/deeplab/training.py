@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.storage import VOID, load_image, read_label_png
+from ssenet_core.storage import VOID, read_label_png
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
 from ssenet_core.training.launch import launch
@@ -60,7 +60,7 @@ class LabelledViews(Dataset[Batch]):
         record = self.images[draw.image]
         rng = augmentation_rng(self.settings["seed"], draw)
         factor = rng.uniform(*self.settings["scale"])
-        image = augment.resize_by(load_image(record.image), factor)
+        image = augment.resize_by(record.photograph(), factor)
         pixels = augment.to_tensor(augment.jitter(image, self.settings["jitter"], rng))
         labels = augment.label_tensor(read_label_png(self.labels_dir / f"{record.id}.png"))
         labels = functional.interpolate(labels[None], pixels.shape[1:], mode="nearest-exact")[0]

@@ -29,7 +29,7 @@ from ssenet_core.models.device import pick_device
 from ssenet_core.picture_grid import write_grid
 from ssenet_core.pictures import heat_overlay
 from ssenet_core.progress import progress
-from ssenet_core.storage import load_image, write_json
+from ssenet_core.storage import write_json
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
@@ -74,7 +74,7 @@ def evaluate_equivariance(
     rows: list[str] = []
     description = f"Equivariance of {name}"
     for record in progress(images, total=len(images), description=description):
-        photo = load_image(record.image)
+        photo = record.photograph()
         measured = Measured(network, to_tensor(photo)[None].to(device), record.tags, alignment)
         for key, warp in warps.items():
             difference = measured.difference(warp)

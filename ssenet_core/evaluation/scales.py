@@ -25,7 +25,7 @@ from ssenet_core.evaluation.entries import (
 )
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
-from ssenet_core.storage import load_image, write_json
+from ssenet_core.storage import write_json
 
 MULTI_SCALE = "MS"
 
@@ -67,7 +67,7 @@ def evaluate_scales(
     names = {f"{scale:g}": [scale] for scale in scales} | {MULTI_SCALE: together}
     curves = {key: ThresholdCurve([*grid, alpha], split.num_classes) for key in names}
     for record in scored_images(split, f"Scoring scales of {name}"):
-        photograph, truth = load_image(record.image), true_labels(record)
+        photograph, truth = record.photograph(), true_labels(record)
         with torch.inference_mode(), autocast(device, settings["precision"]):
             maps = {
                 scale: single_scale_maps(network, photograph, scale, settings["flip"], alignment)

@@ -66,7 +66,7 @@ def figure2(
         output: PNG to write.
     """
     records = load_manifest(manifest).select(list(images))
-    photographs = [load_image(record.image) for record in records]
+    photographs = [record.photograph() for record in records]
     columns = {"photograph": photographs}
     device = pick_device()
     for name, checkpoint in checkpoints.items():
@@ -140,7 +140,7 @@ def figure6(
         output: PNG to write.
     """
     records = load_manifest(manifest).select(list(images))
-    columns = {"photograph": [load_image(record.image) for record in records]}
+    columns = {"photograph": [record.photograph() for record in records]}
     masks = [record.mask for record in records if record.mask is not None]
     if len(masks) == len(records):
         columns["truth"] = [label_picture(read_label_png(mask)) for mask in masks]

@@ -23,7 +23,6 @@ from ssenet_core.pictures import heat_overlay, thumbnail
 from ssenet_core.storage import (
     ClassMaps,
     label_picture,
-    load_image,
     read_label_png,
     read_maps,
     read_refined,
@@ -94,7 +93,7 @@ def gallery_image(
     Raises:
         SSENetError: a file is there but damaged, or of another size than the mask.
     """
-    photo = load_image(record.image)
+    photo = record.photograph()
     truth = read_label_png(record.mask) if record.mask else None
     panels = [Panel("Photo", "Photo", thumbnail(photo), large=_large(photo))]
     if truth is not None:

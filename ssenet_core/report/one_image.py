@@ -15,7 +15,7 @@ from ssenet_core.data.dataset import SPLITS
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.report.views import Subject, View, given, label_view, map_views, refined_views
-from ssenet_core.storage import load_image, read_json, read_label_png, read_refined
+from ssenet_core.storage import read_json, read_label_png, read_refined
 
 ALPHA = 0.2  # background score where the run says none, as in config.yaml
 
@@ -131,7 +131,7 @@ def _subject(results: Path, image_id: str) -> Subject:
         dataset=found[splits[0]].dataset,
         splits=splits,
         classes=("background", *found[splits[0]].classes),
-        photograph=load_image(record.image),
+        photograph=record.photograph(),
         truth=read_label_png(record.mask) if record.mask else None,
     )
 

@@ -1,0 +1,70 @@
+"""The dense CRF of several images in two processes against one: how far it is from twice as fast.
+
+Measured is `refine_cam`, files read and written, the start of the processes included. They import
+this file too, so it leaves torch and the generated images to the first one.
+
+    python benchmarks/crf_processes.py [--runs 2] [--number 72] [--images FOLDER]
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from compare import median_seconds, must, options, row, verdict
+
+from ssenet_core.refine import refine_cam
+from ssenet_core.shard import Shard
+from ssenet_core.storage import ClassMaps, write_maps
+
+SETTINGS: dict[str, Any] = {
+    "powers": (4, 24),
+    "alpha": None,
+    "iterations": 10,
+    "gaussian": {"sxy": 3, "compat": 3},
+    "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
+}
+
+
+def shard_of(number: int, root: Path, folder: Path | None) -> Shard:
+    """Photographs and their maps on disk, as `refine_cam` reads them."""
+    import numpy as np
+    from inputs import class_maps, write_photographs, write_split
+
+    records = write_photographs(root, number, folder=folder)
+    write_split(root / "manifest.json", records)
+    for place, record in enumerate(records):
+        maps = class_maps(classes=len(record.tags), number=place)
+        write_maps(root / f"{record.id}.h5", ClassMaps(record.id, maps, np.array(record.tags)))
+    files = [root / "out" / f"{record.id}.h5" for record in records]
+    return Shard(root / "manifest.json", files, root / "out" / "record.json", 0)
+
+
+def main() -> None:
+    """Take turns with one process and two, and compare the files."""
+    parser = options(__doc__, runs=2)
+    parser.add_argument("--number", type=int, default=72, help="images; a shard of VOC 2012 has 73")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        shard = shard_of(given.number, root, given.images)
+
+        def refine(workers: int) -> list[bytes]:
+            refine_cam(shard, SETTINGS, maps_dir=root, workers=workers)
+            return [Path(file).read_bytes() for file in shard.files]
+
+        must(refine(1) == refine(2), "files of one process and of two")
+        one, two = median_seconds(lambda: refine(1), lambda: refine(2), runs=given.runs)
+    share, load = one / two / 2, os.getloadavg()[0]
+    print(f"{given.number} images: {one:.1f} s in one process, {two:.1f} s in two; load {load:.1f}")
+    row(
+        f"dense CRF of {given.number} images in 2 processes",
+        "one process",
+        ">= 0.9 of twice as fast",
+        f"{share:.2f} ({one:.1f} to {two:.1f} s, their start included): " + verdict(share >= 0.9),
+        "files bitwise",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Photographs, masks, class maps and affinities of any size for the benchmarks, all from a seed.
+
+In: sizes and numbers, and a folder of photographs where there is one. Out: arrays, and files with
+the manifest that names them.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.data.manifest import ImageRecord, write_manifest
+from ssenet_core.data.shapes import draw_shapes
+from ssenet_core.storage import sha256_file
+
+WIDTH, HEIGHT = 500, 375  # the usual photograph of VOC
+DRAWN = 500  # side of a drawn picture; larger ones are resized from it
+STRIDE, RADIUS = 8, 5
+CLASSES = 6  # the most that `shapes` draws
+
+
+def photograph(
+    width: int = WIDTH, height: int = HEIGHT, *, folder: Path | None = None, number: int = 1
+) -> Image.Image:
+    """The number-th photograph of a folder, or a drawn one, resized to width x height."""
+    if folder is None:
+        pixels, _ = draw_shapes(seed=0, number=number, size=DRAWN, classes=CLASSES)
+        cut = Image.fromarray(pixels[: DRAWN * HEIGHT // WIDTH])
+        return cut.resize((width, height), Image.Resampling.BICUBIC)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".png"})
+    with Image.open(files[(number - 1) % len(files)]) as image:
+        return image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+
+
+def mask(
+    width: int = WIDTH, height: int = HEIGHT, *, number: int = 1, classes: int = 20
+) -> NDArray[np.uint8]:
+    """Labels in blobs, (height, width), with a few classes and some void."""
+    random = np.random.default_rng([1, number])
+    present = random.choice(np.arange(1, classes + 1), 3, replace=False)
+    values = np.concatenate([[0, 0], present, [255]]).astype(np.uint8)
+    blobs = _smooth(random, len(values), width, height)
+    return values[blobs.argmax(axis=0)]
+
+
+def class_maps(
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    *,
+    classes: int = 3,
+    number: int = 1,
+    stored: bool = True,
+) -> NDArray[np.float32]:
+    """Smooth maps in [0, 1], maximum 1, (classes, height, width); those of files were float16."""
+    maps = _smooth(np.random.default_rng([2, number]), classes, width, height).clip(0)
+    maps /= maps.max(axis=(1, 2), keepdims=True)
+    return maps.astype(np.float16).astype(np.float32) if stored else maps
+
+
+def _smooth(
+    random: np.random.Generator, stacks: int, width: int, height: int
+) -> NDArray[np.float32]:
+    """Noise of a dozen cells a side, up-sampled from a stride-8 grid as class maps are."""
+    coarse = torch.from_numpy(random.normal(size=(1, stacks, 9, 12)).astype(np.float32))
+    cells = (-(-height // STRIDE), -(-width // STRIDE))
+    grid = functional.interpolate(coarse, cells, mode="bicubic", align_corners=False)
+    full = functional.interpolate(grid, (height, width), mode="bilinear", align_corners=False)
+    return full[0].numpy()
+
+
+def affinities(image: Image.Image, stride: int) -> Tensor:
+    """Affinities (pairs, h, w) between cells, from the cells' mean colours: areas and borders."""
+    size = (-(-image.width // stride), -(-image.height // stride))
+    colours = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32) / 16
+    features = torch.from_numpy(colours.copy()).permute(2, 0, 1)[None]
+    return pair_affinities(features, RADIUS)[0]
+
+
+def write_photographs(root: Path, number: int, *, folder: Path | None = None) -> list[ImageRecord]:
+    """Write photographs of the usual size as JPEG, with one to three tags each."""
+    records = []
+    for place in range(1, number + 1):
+        path = root / f"image_{place:04d}.jpg"
+        image = photograph(folder=folder, number=place)
+        image.save(path, quality=95)
+        tags = tuple(range(1, 2 + place % 3))
+        checksum = sha256_file(path)
+        records.append(
+            ImageRecord(path.stem, path, None, image.width, image.height, tags, checksum)
+        )
+    return records
+
+
+def write_split(path: Path, records: list[ImageRecord]) -> None:
+    """Write the manifest of a training split with the twenty classes of VOC."""
+    write_manifest(path, {"name": "benchmark", "source": "voc", "classes": None}, "train", records)

@@ -1,0 +1,118 @@
+"""Run every benchmark and write docs/benchmarks.md: a table of claims, and each script's output.
+
+A script that ends with an error, because its two ways give different answers, is named on the page,
+and this one ends with an error too.
+
+    python benchmarks/page.py [--only walk curve] [--images FOLDER]
+
+With --only, the other scripts' part of the page is kept as it is.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from compare import HEADER, ROW
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs" / "benchmarks.md"
+# In the order of the page; the second is whether the script takes a folder of photographs.
+SCRIPTS = {
+    "walk": True,
+    "pairs": True,
+    "crf": True,
+    "crf_processes": True,
+    "scoring": True,
+    "curve": True,
+    "stored_maps": True,
+    "ser_step": True,
+    "loading": True,
+    "start_up": True,
+    "dag": False,
+    "growth": True,
+    "full_size": False,
+}
+FIXED_ROWS = (
+    ("the demo, `make demo`", "", "<= 10 minutes", "520 s, see [results.md](results.md)", ""),
+    ("any stage on a GPU", "", "", "not measured: there was none", ""),
+)
+INTRODUCTION = """# Benchmarks
+
+`make bench` runs the scripts of `benchmarks/` and writes this page. Each runs one thing of this
+package and a plain alternative, written in the script from the formula, in turns in one run, and
+ends with an error where their answers differ. Only ratios of one run mean something: the machine's
+other work is in the times. Peak memory is what the work adds in a process of its own. Images are
+generated; `--images FOLDER` takes photographs instead.
+"""
+
+
+def run(name: str, images: Path | None) -> tuple[str, bool]:
+    """What a script printed, its error included, and whether it ended well."""
+    command = [sys.executable, str(FOLDER / f"{name}.py")]
+    if images is not None and SCRIPTS[name]:
+        command += ["--images", str(images)]
+    started = time.perf_counter()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    print(f"{name} ...", flush=True)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    output = done.stdout
+    if done.returncode:
+        output += done.stderr[-2000:] + f"\n{ROW}`{name}.py` | | | **failed** | |"
+    print(f"{output}\n{time.perf_counter() - started:.0f} s", flush=True)
+    return output.strip(), done.returncode == 0
+
+
+def kept(page: Path) -> dict[str, str]:
+    """The scripts' outputs that a page has, by script."""
+    if not page.exists():
+        return {}
+    sections = re.findall(r"^## (\w+)\.py\n\n```text\n(.*?)\n```$", page.read_text(), re.M | re.S)
+    return dict(sections)
+
+
+def write(outputs: dict[str, str], page: Path) -> None:
+    """Write the page: all rows in one table, then each script's output as it is."""
+    rows = [
+        line.rstrip()
+        for name in SCRIPTS
+        for line in outputs.get(name, f"{ROW}`{name}.py` | | | not measured | |").splitlines()
+        if line.startswith(ROW)
+    ]
+    rows += [f"{ROW}{' | '.join(cells)} |" for cells in FIXED_ROWS]
+    head = [f"{ROW}{' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
+    text = INTRODUCTION + "\n" + "\n".join(head + rows) + "\n"
+    for name in SCRIPTS:
+        if name in outputs:
+            text += f"\n## {name}.py\n\n```text\n{outputs[name]}\n```\n"
+    page.write_text(text)
+
+
+def main() -> None:
+    """Run what is asked for; the page is written after each script."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, help="these scripts")
+    parser.add_argument("--images", type=Path, help="folder of photographs")
+    given = parser.parse_args()
+    outputs = kept(PAGE) if given.only else {}
+    failed = []
+    for name in given.only or SCRIPTS:
+        outputs[name], well = run(name, given.images)
+        if not well:
+            failed.append(name)
+        write(outputs, PAGE)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

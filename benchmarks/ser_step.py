@@ -1,0 +1,129 @@
+"""A CAM training step with scale equivariance, against one that up-samples its maps to the crop.
+
+The plain way resizes both views' class maps to their views' pixels, averages them there for the
+classification, brings the large view's to the small view's pixels, and compares them there. Here
+averages and differences are taken on the cells. Two plain losses are judged: the one that is timed,
+and one that pools pixels and compares cells, which is the published loss.
+
+    python benchmarks/ser_step.py [--runs 7]
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from compare import median_seconds, must, options, row, verdict
+from settings import toy
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ssenet_core.cam.training import cam_loss
+from ssenet_core.models.checkpoints import build_network
+from ssenet_core.training.optimizer import build_optimizer
+
+EPSILON = 1e-5
+
+Batch = dict[str, Tensor]
+Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
+
+
+def toy_settings(rate: float) -> dict[str, Any]:
+    """The embedded dataset's `ssenet`, with maps resized as published."""
+    chosen = toy("cam", "ssenet")
+    backbone = {**chosen["backbone"], "freeze_batch_norm": False}
+    ser = {**chosen["ser"], "rate": rate}
+    return {**chosen, "backbone": backbone, "ser": ser, "alignment": "plain"}
+
+
+def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def normalised(maps: Tensor, tags: Tensor) -> Tensor:
+    positive = maps.relu()
+    peak = positive.amax(dim=(2, 3), keepdim=True)
+    return positive / (peak + EPSILON) * tags[:, :, None, None]
+
+
+def plain_loss(rate: float, *, compare_pixels: bool) -> Loss:
+    """Eq. 1, pooled over the pixels of both views; Eq. 2 on the small view's pixels or cells."""
+
+    def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        view, tags = batch["image"], batch["tags"]
+        crop = (view.shape[2], view.shape[3])
+        size = (int(rate * crop[0]), int(rate * crop[1]))
+        large, small = network(view), network(resized(view, size))
+        wide, narrow = resized(large, crop), resized(small, size)
+        classification = sum(
+            functional.multilabel_soft_margin_loss(maps.mean(dim=(2, 3)), tags) / 2
+            for maps in (wide, narrow)
+        )
+        if compare_pixels:
+            moved, seen = resized(wide, size), narrow
+        else:
+            moved, seen = resized(large, (small.shape[2], small.shape[3])), small
+        difference = normalised(moved, tags) - normalised(seen, tags)
+        equivariance = (difference**2).mean()
+        parts = {"classification": classification, "equivariance": equivariance}
+        return {"loss": classification + equivariance, **parts}
+
+    return loss
+
+
+def case(crop: int, classes: int, batch: int, rate: float, runs: int) -> tuple[float, float, float]:
+    """Seconds of a plain step and of ours, and the relative distance from the published loss."""
+    settings = toy_settings(rate)
+    torch.manual_seed(0)
+    network = build_network("cam", settings, [f"class {label}" for label in range(classes)])
+    network.train()
+    optimizer = build_optimizer(network, network.head(), settings["optimizer"])
+    tags = torch.zeros(batch, classes)
+    tags[:, :2] = 1
+    given = {"image": torch.randn(batch, 3, crop, crop), "tags": tags}
+    losses: dict[str, Loss] = {
+        "ours": cam_loss(settings),
+        "cells": plain_loss(rate, compare_pixels=False),
+        "pixels": plain_loss(rate, compare_pixels=True),
+    }
+    with torch.no_grad():
+        values = {
+            name: {part: float(value) for part, value in loss(network, given).items()}
+            for name, loss in losses.items()
+        }
+    print(f"crop {crop}, rate {rate}, {classes} classes, batch {batch}:")
+    for name, parts in values.items():
+        print(f"  {name}: " + ", ".join(f"{part} {value:.6f}" for part, value in parts.items()))
+
+    def step(name: str) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        losses[name](network, given)["loss"].backward()
+        optimizer.step()
+
+    slow, fast = median_seconds(lambda: step("pixels"), lambda: step("ours"), runs=runs)
+    print(f"  {batch / slow:.2f} images/s plain, {batch / fast:.2f} ours")
+    gap = abs(values["ours"]["loss"] - values["cells"]["loss"])
+    return slow, fast, gap / abs(values["cells"]["loss"])
+
+
+def main() -> None:
+    """The embedded dataset's step, and the paper's crop at its two rates."""
+    given = options(__doc__, runs=7).parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    for crop, classes, batch, rate in ((96, 6, 8, 0.5), (448, 20, 2, 0.5), (448, 20, 2, 0.3)):
+        slow, fast, gap = case(crop, classes, batch, rate, given.runs)
+        whole = int(rate * crop) % 8 == 0
+        must(gap <= (1e-5 if whole else 1e-3), f"the loss at crop {crop}, rate {rate}: {gap}")
+        row(
+            f"SER training step, toy width, crop {crop}, rate {rate}",
+            "maps up-sampled to the views before pooling and comparing",
+            ">= 1.2 x images/s",
+            f"{slow / fast:.2f} x ({batch / slow:.1f} to {batch / fast:.1f} images/s): "
+            + verdict(slow / fast >= 1.2),
+            f"published loss to {gap:.0e}"
+            + ("" if whole else f" ({int(rate * crop)} pixels are no whole number of cells)"),
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Stored class maps: compressed float16 HDF5 against a float32 .npy a class.
+
+Reading includes opening the files, and for HDF5 the checksum of all that it holds. It is measured
+from the disk (the system is told to forget the files' pages: a data set is larger than memory, and
+is read through once a stage) and from memory.
+
+    python benchmarks/stored_maps.py [--runs 15] [--number 12]
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from compare import median_seconds, must, options, row, verdict
+from inputs import class_maps, mask
+from numpy.typing import NDArray
+
+from ssenet_core.evaluation.confusion import confusion_matrix, scores
+from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.storage import ClassMaps, read_maps, write_maps
+
+CLASSES = 21
+ALPHA = 0.2
+
+
+def forget(files: Iterable[Path]) -> None:
+    """Let the system drop the pages of files that it holds in memory."""
+    for file in files:
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def miou(stacks: list[NDArray[np.float32]]) -> float:
+    total = np.zeros((CLASSES, CLASSES), dtype=np.int64)
+    for number, maps in enumerate(stacks):
+        labels = np.arange(1, len(maps) + 1)
+        found = labels_from_scores(with_background(maps, constant_background(maps, ALPHA)), labels)
+        total += confusion_matrix(mask(number=number, classes=3), found, CLASSES)
+    return float(scores(total).miou or 0)
+
+
+def main() -> None:
+    """Compare bytes, reading times and the mIoU of what is read."""
+    parser = options(__doc__, runs=15)
+    parser.add_argument("--number", type=int, default=12, help="images, of 1 to 3 classes")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        exact = [
+            class_maps(classes=1 + number % 3, number=number, stored=False)
+            for number in range(given.number)
+        ]
+        plain: list[list[Path]] = []
+        ours: list[Path] = []
+        for number, maps in enumerate(exact):
+            files = [root / f"{number}_{row}.npy" for row in range(len(maps))]
+            for file, one in zip(files, maps, strict=True):
+                np.save(file, one)
+            plain.append(files)
+            ours.append(root / f"{number}.h5")
+            write_maps(ours[-1], ClassMaps(str(number), maps, np.arange(1, len(maps) + 1)))
+        full = sum(file.stat().st_size for files in plain for file in files)
+        small = sum(file.stat().st_size for file in ours)
+
+        def read_plain() -> object:
+            return [np.stack([np.load(file) for file in files]) for files in plain]
+
+        def read_ours() -> object:
+            return [read_maps(file).maps for file in ours]
+
+        warm = median_seconds(read_plain, read_ours, runs=given.runs)
+        singles = [file for files in plain for file in files]
+        cold = median_seconds(
+            lambda: (forget(singles), read_plain()),
+            lambda: (forget(ours), read_ours()),
+            runs=given.runs,
+        )
+        before, after = miou(exact), miou([read_maps(file).maps for file in ours])
+    must(abs(before - after) < 0.05, f"mIoU {before} and {after}")
+    each = 1e3 / given.number
+    print(
+        f"{given.number} images of 500 x 375, 1 to 3 classes; an image: {full / given.number:.0f} "
+        f"and {small / given.number:.0f} bytes; read from disk in {cold[0] * each:.2f} and "
+        f"{cold[1] * each:.2f} ms, from memory in {warm[0] * each:.2f} and {warm[1] * each:.2f} ms;"
+        f" mIoU {before:.4f} and {after:.4f}"
+    )
+    row(
+        "stored class maps, 500 x 375, 1 to 3 classes",
+        "float32 .npy a class",
+        "<= 1/4 of the bytes, read as fast",
+        f"1/{full / small:.1f} of the bytes: {verdict(full / small >= 4)}; read from disk in "
+        f"{cold[1] / cold[0]:.1f} x the time: {verdict(cold[1] <= cold[0])}; from memory in "
+        f"{warm[1] / warm[0]:.1f} x ({warm[0] * each:.1f} to {warm[1] * each:.1f} ms an image): "
+        + verdict(warm[1] <= warm[0]),
+        f"mIoU differs by {abs(before - after):.4f} (< 0.05)",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ The paper's augmentation of photographs of 500 x 375 pixels: longest edge to 448
 flip, a crop of 448. Without workers it is one process that also trains; with them it goes on beside
 the training.
 
-    python benchmarks/loading.py [--runs 3] [--number 32] [--images FOLDER]
+    python benchmarks/loading.py [--runs 3] [--batches 30] [--images FOLDER]
 """
 
 import tempfile
@@ -20,6 +20,7 @@ from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.training.batches import StepBatches, loader
 
+PHOTOGRAPHS = 32  # on disk; they come again each epoch
 WARM_UP = 2  # batches, while the workers start
 
 
@@ -44,18 +45,20 @@ def rate(manifest: Manifest, workers: int, steps: int) -> tuple[float, float]:
 def main() -> None:
     """The median rate without workers, with one and with two, in turns."""
     parser = options(__doc__, runs=3)
-    parser.add_argument("--number", type=int, default=32, help="photographs")
+    parser.add_argument("--batches", type=int, default=30, help="batches of a timing")
     given = parser.parse_args()
     torch.set_num_threads(1)
     rates: dict[int, list[float]] = {0: [], 1: [], 2: []}
     sums = set()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        write_split(root / "manifest.json", write_photographs(root, 32, folder=given.images))
+        write_split(
+            root / "manifest.json", write_photographs(root, PHOTOGRAPHS, folder=given.images)
+        )
         manifest = load_manifest(root / "manifest.json")
         for _ in range(given.runs):
             for workers, found in rates.items():
-                images, total = rate(manifest, workers, steps=given.number // 4)
+                images, total = rate(manifest, workers, steps=given.batches)
                 found.append(images)
                 sums.add(total)
     must(len(sums) == 1, "batches with and without workers")

@@ -1,6 +1,5 @@
 """Backbones by name, and where their first weights come from."""
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import backbone_faults, output_stride
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.models.sealed import check_seal
 from ssenet_core.models.torchvision_backbone import TorchvisionResNet
 from ssenet_core.paths import is_file
 
@@ -121,7 +121,7 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     if not is_file(Path(path)):
         raise SSENetError(f"{path}: no such file")
     try:
-        _check_sums(path)
+        check_seal(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -131,14 +131,3 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SSENetError(f"{path}: expected a dictionary of tensors, found {type(content)}")
     return content
-
-
-def _check_sums(path: str | Path) -> None:
-    """Compare a PyTorch file's parts with their checksums, which `torch.load` leaves unread."""
-    if zipfile.is_zipfile(path):  # PyTorch's older files are not, and have no checksums
-        with zipfile.ZipFile(path) as archive:
-            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-                raise ValueError("parts of it are compressed, as PyTorch never does")
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"the checksum of its part {damaged} is wrong")

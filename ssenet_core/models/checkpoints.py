@@ -10,7 +10,7 @@ from torch import nn
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbones import build_backbone, load_tensors
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
-from ssenet_core.storage import atomic_path
+from ssenet_core.models.sealed import save_sealed
 
 FORMAT_VERSION = 2
 
@@ -48,9 +48,7 @@ def save_checkpoint(
         "classes": list(classes),
         "state": network.state_dict(),
     }
-    # Given a name, torch writes it into the file; given a file, equal networks are equal bytes.
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)
+    save_sealed(content, path)
 
 
 def load_checkpoint(

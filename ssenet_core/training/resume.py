@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbones import load_tensors
-from ssenet_core.storage import atomic_path
+from ssenet_core.models.sealed import save_sealed
 
 LOG = logging.getLogger("ssenet")
 
@@ -44,8 +42,7 @@ class ResumePoint:
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Write the state after `step` steps, atomically."""
-        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
-            torch.save({"key": self.key, "step": step, **state}, file)
+        save_sealed({"key": self.key, "step": step, **state}, self.path)
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, or None when there is none, or it is damaged or of another run."""

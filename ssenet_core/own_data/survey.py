@@ -19,6 +19,7 @@ from ssenet_core.data.layout import listing
 from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
+from ssenet_core.storage.images import FORMATS
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
@@ -190,5 +191,5 @@ def _too_few(table: Path, classes: Sequence[str]) -> list[str]:
 
 
 def _is_turned(path: Path) -> bool:
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         return image.getexif().get(ORIENTATION, 1) != 1

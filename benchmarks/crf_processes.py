@@ -73,7 +73,8 @@ def main() -> None:
         "one process",
         ">= 0.9 of twice as fast",
         f"{share:.2f} ({one:.1f} to {two:.1f} s, their start included; processor time "
-        f"{spent[1]:.1f} to {spent[2]:.1f} s): " + verdict(share >= 0.9),
+        f"{spent[1]:.1f} to {spent[2]:.1f} s; load {load:.1f} on {len(os.sched_getaffinity(0))} "
+        "cores): " + verdict(share >= 0.9),
         "files bitwise",
     )
 

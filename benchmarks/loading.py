@@ -7,6 +7,7 @@ the training.
     python benchmarks/loading.py [--runs 3] [--batches 30] [--images FOLDER]
 """
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -68,7 +69,8 @@ def main() -> None:
         "loading training images, 500 x 375 to crops of 448",
         "decode, resize and jitter in one process",
         "measured",
-        f"{plain:.0f} images/s in one process, {one:.0f} from 1 worker, {two:.0f} from 2",
+        f"{plain:.0f} images/s in one process, {one:.0f} from 1 worker, {two:.0f} from 2 (load "
+        f"{os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} cores)",
         "batches bitwise",
     )
 

@@ -54,9 +54,9 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from ssenet_core.export import export_torchscript
+    from ssenet_core.export import export_model
 
-    export_torchscript(options.model, options.out, size=options.size)
+    export_model(options.model, options.out, size=options.size)
     print(options.out)
 
 
@@ -125,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("safetensors", type=Path, metavar="SAFETENSORS", help="file to write")
     convert.set_defaults(action=_convert)
     _add_predict(commands.add_parser("predict", help="segment photographs with a trained DeepLab"))
-    _add_export(commands.add_parser("export", help="turn a trained DeepLab into TorchScript"))
+    _add_export(
+        commands.add_parser("export", help="turn a trained DeepLab into ONNX or TorchScript")
+    )
     return parser
 
 
@@ -200,9 +202,9 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    _add_model_and_out(parser, "FILE.torchscript.pt", "file to write")
+    _add_model_and_out(parser, "FILE", "file to write, .onnx or .torchscript.pt")
     parser.add_argument(
-        "--size", type=_size, required=True, metavar="HxW", help="height and width of the images"
+        "--size", type=_size, metavar="HxW", help="height and width of TorchScript's images"
     )
     parser.set_defaults(action=_export)
 

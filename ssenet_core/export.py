@@ -1,14 +1,16 @@
-"""A trained DeepLab as a TorchScript file, which PyTorch runs without this package.
+"""A trained DeepLab as a file that runs without this package: ONNX or TorchScript.
 
-In: a checkpoint and the size of images. Out: a file whose module turns RGB images with values in
-[0, 1], (batch, 3, H, W) float32, into scores before the soft-max, (batch, classes + 1, H, W), the
-background first. The class names lie in it as `classes.json`. Fails with `SSENetError` when the
-checkpoint is not DeepLab's, or when the written module's scores are not the network's.
+In: a checkpoint. Out: a file whose module turns RGB images with values in [0, 1], (batch, 3, H, W)
+float32, into scores before the soft-max, (batch, classes + 1, H, W), the background first. ONNX
+takes images of any size and number, `images` in and `scores` out; TorchScript, which is traced,
+those of one size. The class names lie in the file as `classes.json`. Fails with `SSENetError` when
+the checkpoint is not DeepLab's, or when the written module's scores are not the network's.
 """
 
+import importlib.util
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -20,9 +22,12 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.storage import atomic_path
 
-SUFFIX = ".torchscript.pt"
-TOLERANCE = 1e-4  # largest difference of a score, file against network
+ONNX, TORCHSCRIPT = ".onnx", ".torchscript.pt"
+TOLERANCE = 1e-4  # largest difference of a score, file against network, as a share of the largest
 CLASSES = "classes.json"
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+EXAMPLE = (2, 3, 97, 130)  # images that ONNX is written from; no dimension looks like a constant
+CHECKED = ((1, 3, 96, 128), (3, 3, 65, 41))  # other images that it is then tried on
 
 
 class ImageScores(nn.Module):
@@ -44,39 +49,94 @@ class ImageScores(nn.Module):
         return functional.interpolate(scores, size, mode="bilinear", align_corners=False)
 
 
-def export_torchscript(checkpoint: str | Path, out: str | Path, *, size: tuple[int, int]) -> None:
-    """Write a DeepLab checkpoint as TorchScript for images of one size, one scale, without CRF.
+def export_model(
+    checkpoint: str | Path, out: str | Path, *, size: tuple[int, int] | None = None
+) -> None:
+    """Write a DeepLab checkpoint as ONNX or TorchScript: one scale, no mirror image, no CRF.
 
     Args:
         checkpoint: a `model.pt` that the workflow's training of DeepLab wrote.
-        out: file to write, `.torchscript.pt`.
-        size: height and width of the images.
+        out: file to write, `.onnx` or `.torchscript.pt`.
+        size: height and width of the images, for TorchScript alone.
 
     Raises:
-        SSENetError: `out` has another suffix, the checkpoint is missing or another network's, or
-            the module's scores of a random image differ from the network's.
+        SSENetError: `out` has another suffix, the size is missing or out of place, ONNX's packages
+            are not installed, the checkpoint is missing or another network's, or the written
+            module's scores of random images differ from the network's.
     """
-    if not str(out).endswith(SUFFIX):
-        raise SSENetError(f"{out}: expected a name that ends in {SUFFIX}, the one format there is")
+    onnx = str(out).endswith(ONNX)
+    if not onnx and not str(out).endswith(TORCHSCRIPT):
+        raise SSENetError(f"{out}: expected a name that ends in {ONNX} or {TORCHSCRIPT}")
+    if onnx and size is not None:
+        raise SSENetError(f"{out}: ONNX takes images of any size, so leave out the size")
+    if not onnx and size is None:
+        raise SSENetError(f"{out}: TorchScript is for images of one size, so say which")
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if onnx and missing:
+        raise SSENetError(
+            f"{out}: not written, as {' and '.join(missing)} is not installed; "
+            "pip install 'ssenet-core[onnx]' brings it"
+        )
     segmenter = Segmenter.load(checkpoint, device="cpu")
     module = ImageScores(segmenter.network).eval()
-    random = torch.Generator().manual_seed(0)
-    example, unseen = (torch.rand(1, 3, *size, generator=random) for _ in range(2))
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of shapes taken for constants: the size is one
+    with warnings.catch_warnings(), atomic_path(out) as temporary:
+        warnings.simplefilter("ignore")  # of the exporters, about their own insides
+        if size is None:
+            difference = _write_onnx(module, temporary, segmenter.classes)
+        else:
+            difference = _write_torchscript(module, temporary, segmenter.classes, size)
+        if not difference <= TOLERANCE:
+            raise SSENetError(
+                f"{out}: not written, as its scores differ from the network's by up to "
+                f"{difference:.2g} of the largest; allowed is {TOLERANCE:g}"
+            )
+
+
+def _write_onnx(module: ImageScores, path: Path, classes: Sequence[str]) -> float:
+    import onnxruntime
+    from torch.export import Dim
+
+    free = {0: Dim("batch"), 2: Dim("height"), 3: Dim("width")}
+    program = torch.onnx.export(
+        module,
+        (_random_images(EXAMPLE),),
+        dynamo=True,
+        input_names=["images"],
+        output_names=["scores"],
+        dynamic_shapes={"images": free},
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    program.model.metadata_props[CLASSES] = json.dumps(classes)
+    program.save(str(path), external_data=False)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def written(images: Tensor) -> Tensor:
+        (scores,) = session.run(["scores"], {"images": images.numpy()})
+        return torch.from_numpy(scores)
+
+    return max(_difference(written, module, _random_images(shape)) for shape in CHECKED)
+
+
+def _write_torchscript(
+    module: ImageScores, path: Path, classes: Sequence[str], size: tuple[int, int]
+) -> float:
+    example, unseen = _random_images((2, 3, *size)).split(1)
+    with torch.inference_mode():
         traced = torch.jit.trace(module, example, check_trace=False)
-        with atomic_path(out) as temporary:
-            _save(traced, temporary, segmenter.classes)
-            written = torch.jit.load(temporary, map_location="cpu")
-            difference = float((written(unseen) - module(unseen)).abs().max())
-            if not difference <= TOLERANCE:
-                raise SSENetError(
-                    f"{out}: not written, as its scores differ from the network's by up to "
-                    f"{difference:.2g}; allowed is {TOLERANCE:g}"
-                )
-
-
-def _save(traced: torch.jit.ScriptModule, path: Path, classes: Sequence[str]) -> None:
     # Through a file object: of a path, the archive inside would take the temporary name.
     with path.open("wb") as file:
         torch.jit.save(traced, file, _extra_files={CLASSES: json.dumps(classes)})
+    return _difference(torch.jit.load(path, map_location="cpu"), module, unseen)
+
+
+def _random_images(shape: tuple[int, ...]) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _difference(written: Callable[[Tensor], Tensor], module: ImageScores, images: Tensor) -> float:
+    """The largest difference of a score, as a share of the largest score."""
+    with torch.inference_mode():
+        expected = module(images)
+        return float((written(images) - expected).abs().max() / expected.abs().max())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -17,7 +18,7 @@ from ssenet_core import export
 from ssenet_core.data.manifest import FORMAT, FORMAT_VERSION
 from ssenet_core.deeplab.inference import mean_scores, predict
 from ssenet_core.errors import SSENetError
-from ssenet_core.export import export_torchscript
+from ssenet_core.export import export_model
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.segmenter import DENSE_CRF, Segmenter
 from ssenet_core.shard import Shard
@@ -137,26 +138,76 @@ def test_another_networks_checkpoint_is_refused(tmp_path: Path, kind: str) -> No
         Segmenter.load(path)
 
 
-def test_an_exported_file_has_the_networks_scores(
-    checkpoint: Path, segmenter: Segmenter, tmp_path: Path
-) -> None:
-    out = tmp_path / "é x.torchscript.pt"
-    export_torchscript(checkpoint, out, size=(33, 45))
-    extra = {"classes.json": ""}
-    module = torch.jit.load(out, map_location="cpu", _extra_files=extra)
-    assert json.loads(extra["classes.json"]) == list(segmenter.classes)
+@pytest.fixture
+def expected(segmenter: Segmenter) -> tuple[torch.Tensor, torch.Tensor]:
+    """A photograph as an exported file takes it, and the network's scores of it."""
     image = photograph(seed=5)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
-        expected = mean_scores(segmenter.network, image, [1.0], flip=False)
-        torch.testing.assert_close(module(pixels)[0], expected, atol=1e-4, rtol=0)
+        return pixels, mean_scores(segmenter.network, image, [1.0], flip=False)
+
+
+def test_torchscript_has_the_networks_scores(
+    checkpoint: Path, segmenter: Segmenter, tmp_path: Path, expected: tuple
+) -> None:
+    out = tmp_path / "é x.torchscript.pt"
+    export_model(checkpoint, out, size=(33, 45))
+    extra = {"classes.json": ""}
+    module = torch.jit.load(out, map_location="cpu", _extra_files=extra)
+    assert json.loads(extra["classes.json"]) == list(segmenter.classes)
+    pixels, scores = expected
+    with torch.inference_mode():
+        torch.testing.assert_close(module(pixels)[0], scores, atol=1e-4, rtol=0)
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_onnx_has_the_networks_scores(
+    checkpoint: Path, segmenter: Segmenter, tmp_path: Path, expected: tuple
+) -> None:
+    out = tmp_path / "é x.onnx"
+    export_model(checkpoint, out)
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["classes.json"]) == list(segmenter.classes)
+    pixels, scores = expected
+    (found,) = session.run(["scores"], {"images": pixels.numpy()})
+    allowed = 1e-5 * float(scores.abs().max())  # of random weights they are thousands
+    torch.testing.assert_close(torch.from_numpy(found[0]), scores, atol=allowed, rtol=0)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(("name", "size"), [("x.torchscript.pt", (16, 16)), ("x.onnx", None)])
 def test_a_file_that_disagrees_is_not_left_behind(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    size: tuple[int, int] | None,
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(SSENetError, match="its scores differ from the network's"):
-        export_torchscript(checkpoint, tmp_path / "x.torchscript.pt", size=(16, 16))
+        export_model(checkpoint, tmp_path / name, size=size)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("x.pt", None, r"x\.pt: expected a name that ends in \.onnx or \.torchscript\.pt"),
+        ("x.onnx", (16, 16), "any size, so leave out the size"),
+        ("x.torchscript.pt", None, "one size, so say which"),
+    ],
+)
+def test_a_wrong_name_or_size_is_refused(
+    checkpoint: Path, tmp_path: Path, name: str, size: tuple[int, int] | None, message: str
+) -> None:
+    with pytest.raises(SSENetError, match=message):
+        export_model(checkpoint, tmp_path / name, size=size)
+
+
+def test_missing_packages_of_onnx_are_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ONNX_PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(SSENetError, match=r"no_such_package is not installed; pip install"):
+        export_model(checkpoint, tmp_path / "x.onnx")

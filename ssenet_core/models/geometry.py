@@ -53,11 +53,11 @@ def maps_to_pixels(
     if alignment == "plain":
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
     stride = stride_of(maps.shape[2:], view)
-    matrices = [
-        _interpolation(tuple(_pixels(pixels, length, stride)), cells)
-        for pixels, length, cells in zip(size, view, maps.shape[2:], strict=True)
-    ]
-    return _apply(maps, *matrices)
+    for axis in (3, 2):  # whole rows last: they are the quicker to gather
+        pixels, length = size[axis - 2], view[axis - 2]
+        places = torch.arange(pixels, dtype=torch.float64, device=maps.device)
+        maps = _between_cells(maps, axis, ((places + 0.5) * (length / pixels) - 0.5) / stride)
+    return maps
 
 
 def maps_to_view(
@@ -117,15 +117,22 @@ def pixel_cells(
     return pixels / stride_of(cells, view)
 
 
-def _pixels(pixels: int, view: int, stride: int) -> list[float]:
-    """The cell position of every pixel of an image whose view has `view` pixels on that axis."""
-    ratio = view / pixels
-    return [((pixel + 0.5) * ratio - 0.5) / stride for pixel in range(pixels)]
+def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
+    """Linear interpolation along one axis; positions outside take the last cell.
+
+    Two cells a position: memory is linear in an image's pixels, where a matrix is not.
+    """
+    last = maps.shape[axis] - 1
+    clamped = positions.clamp(0, last)
+    low = clamped.long()
+    weights = (clamped - low).to(maps).unflatten(0, (-1, *(1,) * (3 - axis)))
+    high = (low + 1).clamp(max=last)
+    return torch.lerp(maps.index_select(axis, low), maps.index_select(axis, high), weights)
 
 
 @lru_cache(maxsize=64)
 def _interpolation(positions: tuple[float, ...], cells: int) -> Tensor:
-    """Linear interpolation as a matrix (positions, cells); positions outside take the last cell."""
+    """`_between_cells` as a matrix (positions, cells), whose gradient adds in one order on GPUs."""
     clamped = torch.tensor(positions, dtype=torch.float64).clamp(0, cells - 1)
     distance = (clamped[:, None] - torch.arange(cells, dtype=torch.float64)).abs()
     return (1 - distance).clamp(min=0).float()

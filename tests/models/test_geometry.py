@@ -1,5 +1,8 @@
 """Resampling of class maps: a ramp stays a ramp at its true place."""
 
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 
@@ -62,3 +65,20 @@ def test_plain_is_bilinear_resizing() -> None:
     maps = torch.rand(1, 2, 5, 7)
     expected = torch.nn.functional.interpolate(maps, (40, 56), mode="bilinear", align_corners=False)
     torch.testing.assert_close(maps_to_pixels(maps, (40, 56), (40, 56), "plain"), expected)
+
+
+@pytest.mark.parametrize(("view", "size"), [((97, 8), (50, 16)), ((375, 500), (375, 500))])
+def test_pixels_are_interpolated_between_their_two_cells(
+    view: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """Against NumPy's interpolation of each row and column; one cell alone is everywhere."""
+    torch.manual_seed(0)
+    maps = torch.rand(1, 2, *(-(-edge // STRIDE) for edge in view))
+    expected = maps.double().numpy()
+    for axis in (2, 3):
+        pixels, length = size[axis - 2], view[axis - 2]
+        places = ((np.arange(pixels) + 0.5) * length / pixels - 0.5) / STRIDE
+        cells = np.arange(expected.shape[axis])
+        expected = np.apply_along_axis(partial(np.interp, places, cells), axis, expected)
+    found = maps_to_pixels(maps, view, size, "cells")
+    torch.testing.assert_close(found.double(), torch.from_numpy(expected), atol=1e-6, rtol=0)

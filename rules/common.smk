@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from copy import copy
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -112,12 +113,14 @@ def shard_rule(stage, split, shard):
     return f"{stage}_{split}_{shard:03d}"
 
 
+@cache
 def shard_record(stage, split, shard):
     """What a stage leaves when a shard is done, which the next stage waits for.
 
     As an output of a known rule, it need not be searched for among all files' rules.
     """
-    return getattr(rules, shard_rule(stage, split, shard)).output.record
+    # Of a copy, as `output` stays with what it is asked of: all the shard's files once more.
+    return copy(getattr(rules, shard_rule(stage, split, shard))).output.record
 
 
 def records(stage, split):

@@ -36,22 +36,30 @@ def names_in(folder):
 
 
 def run_files():
-    """What the run makes image by image: every shard's record, and files that got lost since.
+    """What the run makes image by image: records that no job waits for, and files that got lost.
 
     Snakemake looks at those files alone that are asked for. Asking for all of them costs it minutes
-    and half a gigabyte at ten thousand images; a missing one a shard has the shard made again.
+    and half a gigabyte at ten thousand images; a missing one a shard has the shard made again. A
+    record asked for here costs it more than one that a job waits for: jobs tell it their wildcards.
     """
-    folders = [
-        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/maps", ALL_CAMS)),
-        *((folder, "train", ".h5") for folder in of_cams(f"{CAM}/affinity_labels", CHAIN_CAMS)),
-        *((folder, "train", ".png") for folder in of_chains(f"{AFFINITY}/pseudo_labels")),
-        *((folder, "val", ".png") for folder in of_chains(f"{DEEPLAB}/predictions")),
+    scored_cams = ALL_CAMS if "pseudo_eval" in SCORED else CHAIN_CAMS
+    folders = [  # folder, split, suffix, whether a job waits for all records
+        *((at, "train", ".h5", True) for at in of_cams(f"{CAM}/maps", scored_cams)),
+        *(
+            (at, "train", ".h5", False)
+            for at in of_cams(f"{CAM}/maps", ALL_CAMS)
+            if at not in of_cams(f"{CAM}/maps", scored_cams)
+        ),
+        *((at, "train", ".h5", True) for at in of_cams(f"{CAM}/affinity_labels", CHAIN_CAMS)),
+        *((at, "train", ".png", True) for at in of_chains(f"{AFFINITY}/pseudo_labels")),
+        *((at, "val", ".png", "val" in SCORED) for at in of_chains(f"{DEEPLAB}/predictions")),
     ]
     wanted = []
-    for folder, split, suffix in folders:
+    for folder, split, suffix, awaited in folders:
         there, done = names_in(f"{folder}/{split}"), names_in(f"{folder}/{split}.shards")
         for shard, ids in SHARDS.get(split, {}).items():
-            wanted.append(f"{folder}/{split}.shards/{shard}.json")
+            if not awaited:
+                wanted.append(f"{folder}/{split}.shards/{shard}.json")
             if f"{shard}.json" in done:
                 lost = [name for name in ids if f"{name}{suffix}" not in there]
                 wanted += per_image(f"{folder}/{split}", lost[:1], suffix)

@@ -34,7 +34,9 @@ SCRIPTS = {
     "start_up": True,
     "dag": False,
     "growth": True,
+    "growth_images": False,
     "full_size": False,
+    "whole_run": False,
 }
 FIXED_ROWS = (
     ("the demo, `make demo`", "", "<= 10 minutes", "520 s, see [results.md](results.md)", ""),

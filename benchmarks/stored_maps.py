@@ -7,6 +7,7 @@ is read through once a stage) and from memory.
     python benchmarks/stored_maps.py [--runs 15] [--number 12]
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable
@@ -81,6 +82,8 @@ def main() -> None:
         before, after = miou(exact), miou([read_maps(file).maps for file in ours])
     must(abs(before - after) < 0.05, f"mIoU {before} and {after}")
     each = 1e3 / given.number
+    # Where the bytes that are not read save as long as unpacking the others takes.
+    disk = (full - small) / (warm[1] - warm[0]) / 1e6 if warm[1] > warm[0] else math.inf
     print(
         f"{given.number} images of 500 x 375, 1 to 3 classes; an image: {full / given.number:.0f} "
         f"and {small / given.number:.0f} bytes; read from disk in {cold[0] * each:.2f} and "
@@ -94,7 +97,8 @@ def main() -> None:
         f"1/{full / small:.1f} of the bytes: {verdict(full / small >= 4)}; read from disk in "
         f"{cold[1] / cold[0]:.1f} x the time: {verdict(cold[1] <= cold[0])}; from memory in "
         f"{warm[1] / warm[0]:.1f} x ({warm[0] * each:.1f} to {warm[1] * each:.1f} ms an image): "
-        + verdict(warm[1] <= warm[0]),
+        + verdict(warm[1] <= warm[0])
+        + f"; even on a disk of {disk:.0f} MB/s",
         f"mIoU differs by {abs(before - after):.4f} (< 0.05)",
     )
 

@@ -143,13 +143,8 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
     if there and not force:
         hint = "nothing is written; --out FILE writes elsewhere, --force overwrites"
         raise SSENetError(listing(hint, there))
-    try:
-        for path, text in files.items():
-            write_text(path, text)
-    except OSError as error:
-        raise SSENetError(
-            f"{path}: cannot write it ({error.strerror}); --out FILE writes elsewhere"
-        ) from error
+    for path, text in files.items():
+        write_text(path, text)
 
 
 def _described(

@@ -50,6 +50,20 @@ ends with an error where their answers differ. Only ratios of one run mean somet
 other work is in the times. Peak memory is what the work adds in a process of its own. Images are
 generated; `--images FOLDER` takes photographs instead.
 """
+NOTES = """
+What the rows do not say:
+
+- SER step: 448 pixels are the claim's crop. At 96 pixels the maps are so small beside the network
+  that little is left to save. Tried and left: a fused optimiser (2 % faster), channels-last memory
+  (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on the CPU).
+- Stored maps: a float32 file in memory is read at the speed of copying, while unpacking gzip alone
+  takes twice that; the row says below which speed of a disk the smaller file wins. Tried and left:
+  LZF (1/5.7 of the bytes, no faster through HDF5), ISA-L instead of zlib on chunks read one by one
+  (a quarter faster, for one more dependency), bytes instead of float16 (1/16 of the bytes and
+  twice as fast, but a map could then equal the background's score exactly).
+- Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for anyway, and
+  `rules.NAME.output` of every shard, took half of its time and 75 MB more.
+"""
 
 
 def run(name: str, images: Path | None) -> tuple[str, bool]:
@@ -92,7 +106,7 @@ def write(outputs: dict[str, str], page: Path) -> None:
     ]
     rows += [f"{ROW}{' | '.join(cells)} |" for cells in FIXED_ROWS]
     head = [f"{ROW}{' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
-    text = INTRODUCTION + "\n" + "\n".join(head + rows) + "\n"
+    text = INTRODUCTION + "\n" + "\n".join(head + rows) + "\n" + NOTES
     for name in SCRIPTS:
         if name in outputs:
             text += f"\n## {name}.py\n\n```text\n{outputs[name]}\n```\n"

@@ -61,7 +61,7 @@ What the rows do not say:
   LZF (1/5.7 of the bytes, no faster through HDF5), ISA-L instead of zlib on chunks read one by one
   (a quarter faster, for one more dependency), bytes instead of float16 (1/16 of the bytes and
   twice as fast, but a map could then equal the background's score exactly).
-- Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for anyway, and
+- Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for, and
   `rules.NAME.output` of every shard, took half of its time and 75 MB more.
 """
 

@@ -23,7 +23,9 @@ Made by `make docs` from `config.schema.yaml` and `config.yaml`: edit those.
 
 `config.yaml` holds a default for everything; an overlay (`--configfile my-photos.yaml`) names only
 what differs, and `--config 'run={seeds: [1]}'` changes a value for one run. Mappings are laid over
-each other key by key, lists are replaced. An unknown key is an error.
+each other key by key, lists are replaced. An unknown key is an error. Keys stand here with dots
+between; on the command line they are nested, `--config 'cam={defaults: {epochs: 1}}'`, and a target
+after them needs `--` before it. `recipes/first-look.yaml` shows a run of two minutes.
 
 `NAME` stands for a name of your own, `[]` for each item of a list. A variant may set any key of its
 section's `defaults` again: `cam.defaults.ser.rate` is `cam.variants.NAME.ser.rate` there.

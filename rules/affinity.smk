@@ -24,7 +24,7 @@ rule train_affinity:
         settings=training("affinity"),
         labels_dir=folder_of("labels"),
         powers=config["refine"]["powers"],
-        code=code("ssenet_core.affinity.training"),
+        code=code("train_affinity", "ssenet_core.affinity.training"),
         workers=data_workers,
         devices=training_devices,
         save_every=save_every("affinity"),
@@ -60,7 +60,7 @@ for shard, ids in SHARDS["train"].items():
             shard=shard,
             maps_dir=folder_of("maps"),
             settings=part("affinity", "random_walk"),
-            code=code("ssenet_core.affinity.inference"),
+            code=code("random_walk", "ssenet_core.affinity.inference"),
         message:
             f"Random walk of {{wildcards.cam}}/{{wildcards.affinity}}, train, shard {shard}"
         script:

@@ -21,7 +21,7 @@ rule train_cam:
         runtime=1440,
     params:
         settings=training("cam"),
-        code=code("ssenet_core.cam.training"),
+        code=code("train_cam", "ssenet_core.cam.training"),
         workers=data_workers,
         devices=training_devices,
         save_every=save_every("cam"),
@@ -56,7 +56,7 @@ for split in ("train", "val"):
             params:
                 shard=shard,
                 settings=part("cam", "inference"),
-                code=code("ssenet_core.cam.inference"),
+                code=code("infer_cam", "ssenet_core.cam.inference"),
             message:
                 f"Maps of {{wildcards.cam}}, {split}, shard {shard}"
             script:
@@ -87,7 +87,7 @@ for shard, ids in SHARDS["train"].items():
             shard=shard,
             maps_dir=folder_of("maps"),
             settings=config["refine"],
-            code=code("ssenet_core.refine"),
+            code=code("refine_cam", "ssenet_core.refine"),
         message:
             f"Dense CRF of {{wildcards.cam}}, train, shard {shard}"
         script:

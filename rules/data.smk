@@ -25,7 +25,7 @@ if DATASET["source"] == "shapes":
         params:
             root=generated_root,
             settings=DATASET["shapes"],
-            code=code("ssenet_core.data.shapes"),
+            code=code("make_shapes", "ssenet_core.data.shapes"),
         message:
             "Drawing the dataset shapes"
         script:
@@ -57,7 +57,7 @@ for split, shards in SHARDS.items():
                 ids=ids,
                 settings=split_settings(split),
                 files=digest(split, ids),
-                code=code("ssenet_core.data.manifest_parts"),
+                code=code("check_images", "ssenet_core.data.manifest_parts"),
             message:
                 f"Checking the {split} images of shard {shard}"
             script:
@@ -86,7 +86,7 @@ for split, shards in SHARDS.items():
             dataset=dataset_settings,
             settings=split_settings(split),
             ids=digest_of_ids(split),
-            code=code("ssenet_core.data.manifest_parts"),
+            code=code("manifest", "ssenet_core.data.manifest_parts"),
         message:
             f"Writing the manifest of {split}"
         script:
@@ -113,7 +113,7 @@ if "pseudo_eval" in SPLITS:
             dataset=dataset_settings,
             settings=split_settings("pseudo_eval"),
             files=digest("pseudo_eval", IDS["pseudo_eval"]),
-            code=code("ssenet_core.data.manifest_parts"),
+            code=code("manifest_pseudo_eval", "ssenet_core.data.manifest_parts"),
         message:
             "Writing the manifest of pseudo_eval"
         script:

@@ -23,7 +23,7 @@ rule train_deeplab:
     params:
         labels_dir=folder_of("labels"),
         settings=training("deeplab"),
-        code=code("ssenet_core.deeplab.training"),
+        code=code("train_deeplab", "ssenet_core.deeplab.training"),
         workers=data_workers,
         devices=training_devices,
         save_every=save_every("deeplab"),
@@ -58,7 +58,7 @@ for split in ("val", "test"):
             params:
                 shard=shard,
                 settings=part("deeplab", "prediction"),
-                code=code("ssenet_core.deeplab.inference"),
+                code=code("predict", "ssenet_core.deeplab.inference"),
             message:
                 f"Predictions of {{wildcards.cam}}/{{wildcards.affinity}}/{{wildcards.deeplab}}, {split}, shard {shard}"
             script:
@@ -86,7 +86,7 @@ rule predict_gallery:
     params:
         shard=0,
         settings=part("deeplab", "prediction"),
-        code=code("ssenet_core.deeplab.inference"),
+        code=code("predict", "ssenet_core.deeplab.inference"),
     message:
         "Predictions of {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} for the report"
     script:

@@ -23,7 +23,7 @@ for split in SCORED:
             maps_dir=folder_of("maps"),
             alpha=config["evaluation"]["alpha"],
             alphas=config["evaluation"]["alphas"],
-            code=code("ssenet_core.evaluation.stages"),
+            code=code("evaluate_cam", "ssenet_core.evaluation.stages"),
         message:
             f"Scoring the maps of {{wildcards.cam}} on {split}"
         script:
@@ -54,7 +54,7 @@ rule evaluate_equivariance:
         runtime=growing(60),
     params:
         settings=config["evaluation"]["equivariance"],
-        code=code("ssenet_core.evaluation.equivariance"),
+        code=code("evaluate_equivariance", "ssenet_core.evaluation.equivariance"),
     message:
         "Measuring the equivariance of {wildcards.cam}"
     script:
@@ -78,7 +78,7 @@ rule evaluate_crf:
         runtime=growing(60),
     params:
         refined_dir=folder_of("refined"),
-        code=code("ssenet_core.evaluation.stages"),
+        code=code("evaluate_crf", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the refined maps of {wildcards.cam} on pseudo_eval"
     script:
@@ -102,7 +102,7 @@ rule evaluate_pseudo_labels:
         runtime=growing(60),
     params:
         labels_dir=folder_of("labels"),
-        code=code("ssenet_core.evaluation.stages"),
+        code=code("evaluate_pseudo_labels", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the pseudo labels of {wildcards.cam}/{wildcards.affinity} on pseudo_eval"
     script:
@@ -128,7 +128,7 @@ if "val" in SCORED:
             runtime=growing(60),
         params:
             labels_dir=folder_of("predictions"),
-            code=code("ssenet_core.evaluation.stages"),
+            code=code("evaluate_predictions", "ssenet_core.evaluation.stages"),
         message:
             "Scoring {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} on val"
         script:
@@ -151,7 +151,7 @@ rule evaluate_trivial:
         runtime=growing(60),
     params:
         ellipse=config["evaluation"]["ellipse"],
-        code=code("ssenet_core.evaluation.stages"),
+        code=code("evaluate_trivial", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the trivial answers on {wildcards.split}"
     script:

@@ -30,7 +30,7 @@ for number, title in TABLE_TITLES.items():
                 title=title,
                 models=table_models(SHOWN.get(f"table{number}", [])),
                 published=SHOWN["published"],
-                code=code("ssenet_core.paper.tables"),
+                code=code("table", "ssenet_core.paper.tables"),
             message:
                 title
             script:
@@ -57,7 +57,7 @@ if "test" in SPLITS:
             runtime=growing(30),
         params:
             predictions_dir=folder_of("predictions"),
-            code=code("ssenet_core.paper.archive"),
+            code=code("test_archive", "ssenet_core.paper.archive"),
         message:
             "Packing the predictions of test for VOC's evaluation server"
         script:
@@ -87,7 +87,7 @@ if "pseudo_eval" in SCORED:
             scales=SHOWN["scales"],
             alpha=config["evaluation"]["alpha"],
             alphas=config["evaluation"]["alphas"],
-            code=code("ssenet_core.evaluation.scales"),
+            code=code("evaluate_scales", "ssenet_core.evaluation.scales"),
         message:
             "Scoring the maps of {wildcards.cam} at every scale"
         script:
@@ -117,7 +117,7 @@ if "pseudo_eval" in SCORED:
                 runtime=growing(10),
             params:
                 number=number,
-                code=code("ssenet_core.paper.figures"),
+                code=code("scale_figure", "ssenet_core.paper.figures"),
             message:
                 f"Figure {number}"
             script:
@@ -143,7 +143,7 @@ rule figure1:
         runtime=growing(10),
     params:
         names=SHOWN["compared"],
-        code=code("ssenet_core.paper.figures"),
+        code=code("figure1", "ssenet_core.paper.figures"),
     message:
         "Figure 1"
     script:
@@ -174,7 +174,7 @@ rule figure2:
         names=SHOWN["compared"],
         scales=SHOWN["scales"],
         precision=config["cam"]["defaults"]["inference"]["precision"],
-        code=code("ssenet_core.paper.figures"),
+        code=code("figure2", "ssenet_core.paper.figures"),
     message:
         "Figure 2"
     script:
@@ -207,7 +207,7 @@ if "val" in SPLITS:
         params:
             images=gallery_ids("val"),
             predictions_dir=folder_of("predictions"),
-            code=code("ssenet_core.paper.figures"),
+            code=code("figure6", "ssenet_core.paper.figures"),
         message:
             "Figure 6"
         script:

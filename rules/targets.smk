@@ -54,7 +54,7 @@ def run_files():
         *((at, "train", ".png", True) for at in of_chains(f"{AFFINITY}/pseudo_labels")),
         *((at, "val", ".png", "val" in SCORED) for at in of_chains(f"{DEEPLAB}/predictions")),
     ]
-    wanted = []
+    wanted = lost_drawings()
     for folder, split, suffix, awaited in folders:
         there, done = names_in(f"{folder}/{split}"), names_in(f"{folder}/{split}.shards")
         for shard, ids in SHARDS.get(split, {}).items():
@@ -64,6 +64,19 @@ def run_files():
                 lost = [name for name in ids if f"{name}{suffix}" not in there]
                 wanted += per_image(f"{folder}/{split}", lost[:1], suffix)
     return wanted
+
+
+def lost_drawings():
+    """The first of the generated dataset's files that got lost; one has them all drawn again."""
+    if DATASET["source"] != "shapes":
+        return []
+    ids = IDS["train"] + IDS["val"]
+    lost = []
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        there = names_in(f"{DATASET['root']}/{folder}")
+        missing = [name for name in ids if there and f"{name}{suffix}" not in there]
+        lost += per_image(f"{DATASET['root']}/{folder}", missing[:1], suffix)
+    return lost
 
 
 def run_evaluations():

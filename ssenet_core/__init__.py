@@ -1,9 +1,12 @@
-"""Scale-equivariant class activation maps: the method, and `Segmenter`, which uses its result."""
+"""Scale-equivariant class activation maps: the method, and `Segmenter`, which uses its result.
+
+`DENSE_CRF` has the settings of the CRF that the workflow's own predictions get.
+"""
 
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Segmenter"]
+__all__ = ["DENSE_CRF", "Segmenter"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,9 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ssenet_core.errors import SSENetError
 
@@ -102,10 +104,19 @@ def _size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+class _Version(argparse.Action):
+    """Prints the installed package's version; it is looked up when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"{parser.prog} {version('ssenet-core')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssenet", description="What goes with the SSENet workflow."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands.add_parser("init", help="write a configuration for photographs of your own"))
     _add_show(
@@ -113,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     results = commands.add_parser("results", help="print the results table of a run")
     results.add_argument(
-        "results", type=Path, metavar="RESULTS_JSON", help="results/DATASET/report/results.json"
+        "results", type=Path, metavar="RESULTS", help="results/DATASET, or a results.json"
     )
     results.set_defaults(action=_results)
     convert = commands.add_parser(
@@ -204,7 +215,10 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     _add_model_and_out(parser, "FILE", "file to write, .onnx or .torchscript.pt")
     parser.add_argument(
-        "--size", type=_size, metavar="HxW", help="height and width of TorchScript's images"
+        "--size",
+        type=_size,
+        metavar="HxW",
+        help="height and width of the images, for TorchScript alone, which needs them",
     )
     parser.set_defaults(action=_export)
 

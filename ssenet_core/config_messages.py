@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any
 
 LONGEST_TEXT = 4000  # characters; longer paths cannot be opened
+NAME = "^[A-Za-z0-9][A-Za-z0-9._-]*$"
 LONGEST_SHOWN = 80  # characters of a value in a message
 
 
@@ -55,6 +56,8 @@ def _allowed(schema: Mapping[str, Any]) -> str:
         "minLength": "characters at least",
         "pattern": "of the form",
     }
+    if schema.get("pattern") == NAME:
+        return "letters, digits and . _ - alone, the first a letter or a digit"
     words += [f"{word} {schema[key]}" for key, word in limits.items() if key in schema]
     if schema.get("uniqueItems"):
         words.append("no item twice")

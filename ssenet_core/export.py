@@ -68,9 +68,11 @@ def export_model(
     if not onnx and not str(out).endswith(TORCHSCRIPT):
         raise SSENetError(f"{out}: expected a name that ends in {ONNX} or {TORCHSCRIPT}")
     if onnx and size is not None:
-        raise SSENetError(f"{out}: ONNX takes images of any size, so leave out the size")
+        raise SSENetError(f"{out}: ONNX takes images of any size, so leave out --size")
     if not onnx and size is None:
-        raise SSENetError(f"{out}: TorchScript is for images of one size, so say which")
+        raise SSENetError(
+            f"{out}: TorchScript is for images of one size; give it, as --size 96x128"
+        )
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if onnx and missing:
         raise SSENetError(
@@ -78,7 +80,7 @@ def export_model(
             "pip install 'ssenet-core[onnx]' brings it"
         )
     segmenter = Segmenter.load(checkpoint, device="cpu")
-    module = ImageScores(segmenter.network).eval()
+    module = ImageScores(segmenter.network).eval().requires_grad_(False)
     with warnings.catch_warnings(), atomic_path(out) as temporary:
         warnings.simplefilter("ignore")  # of the exporters, about their own insides
         if size is None:

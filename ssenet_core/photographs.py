@@ -17,15 +17,14 @@ from ssenet_core.pictures import label_overlay
 from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.storage import load_image, write_json, write_label_png, write_png
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
+from ssenet_core.storage.images import SUFFIXES
 
 
 def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
     """Photographs by their stems, in the stems' order.
 
     Args:
-        places: files of any suffix, and folders whose `.jpg`, `.jpeg` and `.png` files are meant,
+        places: files of any suffix, and folders whose files with a picture's suffix are meant,
             without those of their subfolders and without hidden ones.
 
     Raises:

@@ -1,6 +1,7 @@
 """`ssenet predict` and `ssenet export`: what is written, and the faults that are named."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,23 @@ def test_scales_flips_and_crf_are_on_by_default(model: str, tmp_path: Path) -> N
     segmenter = Segmenter.load(model, scales=(0.75, 1, 1.25, 1.5), flip=True, crf=DENSE_CRF)
     expected = segmenter(load_image(tmp_path / "a.png"))
     np.testing.assert_array_equal(read_label_png(tmp_path / "masks" / "a.png"), expected)
+
+
+def test_all_formats_that_can_be_read_are_found(model: str, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for suffix in ("webp", "tif", "TIFF", "bmp", "gif", "ppm"):
+        photograph().save(folder / f"{suffix}.{suffix}")
+    assert main(["predict", "--model", model, str(folder), "--out", str(tmp_path), *FAST]) == 0
+    areas = json.loads((tmp_path / "areas.json").read_text())
+    assert sorted(areas) == ["TIFF", "bmp", "gif", "ppm", "tif", "webp"]
+
+
+def test_the_version_is_that_of_the_package(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"ssenet {version('ssenet-core')}\n"
 
 
 def test_names_with_leading_dashes(model: str, tmp_path: Path, monkeypatch) -> None:

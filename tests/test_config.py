@@ -60,6 +60,7 @@ def test_the_default_is_valid() -> None:
         ({"cam": {"variants": {"pretrained": {"backbone": {"weights": "cam:ssenet"}}}}}, r"each"),
         ({"dataset": {"source": "voc", "root": None}}, r"dataset\.root"),
         ({"datasets": {}}, r"datasets.*dataset"),
+        ({"dataset": {"name": "my data"}}, r"dataset\.name.*letters, digits and \. _ - alone"),
     ],
 )
 def test_a_mistake_is_named(change: dict[str, Any], message: str) -> None:

@@ -123,6 +123,11 @@ def listed_ids(dataset: Settings, split: str) -> list[str]:
         return _shapes_ids(dataset["shapes"], split, name)
     if name is not None:
         root = dataset_root(dataset)
+        if not root.is_dir():
+            raise SSENetError(
+                f"dataset.root: {root}: no such folder (seen from {Path.cwd()}); put the dataset "
+                "there, or say where it is: --config 'dataset={root: FOLDER}'"
+            )
         folder = Path(setting(dataset, "image_dir")).name
         return read_list(root / setting(dataset, "list_dir") / f"{name}.txt", folder)
     own_table = setting(dataset, "tags_csv").get(split) and tag_table(dataset, split)

@@ -95,7 +95,8 @@ def read_text(path: str | Path) -> str:
         raise SSENetError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:
         raise SSENetError(
-            f"{path}: expected a text file in UTF-8, cannot read it ({error})"
+            f"{path}: expected a text file in UTF-8, cannot read it ({error}); "
+            "a spreadsheet saves one as 'CSV UTF-8'"
         ) from error
 
 

@@ -74,7 +74,8 @@ def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
             problem = id_problem(image_id)
             if problem is not None:
                 shown = shortened(row["image"])
-                problems.append(f"{where}: {shown} is not an image id: {problem}")
+                hint = "; leave the folder out" if "/" in image_id else ""
+                problems.append(f"{where}: {shown} is not an image id: {problem}{hint}")
             elif image_id in rows:
                 problems.append(f"{where}: image {image_id} has a row already")
             else:

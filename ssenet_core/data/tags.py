@@ -4,6 +4,7 @@ In: the dataset's settings and an image id. Out: label values, ascending. A sour
 nothing of the image is passed over. Faults are `SSENetError`s that name the file and the tag.
 """
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
@@ -14,6 +15,7 @@ from defusedxml import ElementTree as SafeElementTree
 from numpy.typing import NDArray
 
 from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
+from ssenet_core.data.layout import shortened
 from ssenet_core.errors import SSENetError
 from ssenet_core.paths import is_file
 from ssenet_core.storage import VOID, read_label_png
@@ -67,7 +69,11 @@ def label_values(names: tuple[str, ...], classes: Mapping[str, int], where: str)
     """Label values of class names, ascending; `SSENetError` lists the names that are no classes."""
     unknown = [name for name in names if name not in classes]
     if unknown:
-        raise SSENetError(f"{where}: not in the list of classes: {', '.join(map(repr, unknown))}")
+        near = difflib.get_close_matches(unknown[0], classes, n=1)
+        hint = f"; is it {near[0]}?" if near else f"; there are {shortened(', '.join(classes))}"
+        raise SSENetError(
+            f"{where}: not in the list of classes: {', '.join(map(repr, unknown))}{hint}"
+        )
     return tuple(sorted({classes[name] for name in names}))
 
 
@@ -121,6 +127,6 @@ def read_mask(path: str | Path, *, size: tuple[int, int], classes: int) -> NDArr
     if unknown:
         raise SSENetError(
             f"{path}: label values {unknown} are outside the {classes} classes "
-            f"(0 to {classes}, and {VOID} for void)"
+            f"(0 to {classes}, and {VOID} for void); are all classes named, in the masks' order?"
         )
     return labels

@@ -1,5 +1,6 @@
 """Backbones by name, and where their first weights come from."""
 
+import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,13 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _reason(error: Exception) -> str:
+    """An error's first line; not PyTorch's advice to load a file that may run code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds something else"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def load_tensors(path: str | Path) -> dict[str, Any]:
     """Read a PyTorch file of tensors and plain values; code in it is refused, never run.
 
@@ -124,9 +132,8 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
         check_seal(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SSENetError(
-            f"{path}: expected a PyTorch file of tensors only, cannot read it ({reason})"
+            f"{path}: expected a PyTorch file of tensors only, cannot read it ({_reason(error)})"
         ) from error
     if not isinstance(content, dict):
         raise SSENetError(f"{path}: expected a dictionary of tensors, found {type(content)}")

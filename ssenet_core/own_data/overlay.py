@@ -59,7 +59,7 @@ def dataset_settings(
         "classes": list(found.classes),
         "tags": ["csv"],
         "tags_csv": {"train": table, "val": table if splits.val else None, "test": None},
-        "mask_dir": relative(masks) if masks else "",
+        "mask_dir": relative(masks) if masks else None,
         "list_dir": relative(lists) if lists else ".",
         "lists": names,
     }

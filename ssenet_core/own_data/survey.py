@@ -19,9 +19,8 @@ from ssenet_core.data.layout import listing
 from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage.images import FORMATS
+from ssenet_core.storage.images import FORMATS, SUFFIXES
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
 SHOWN = 3  # names of a long list in a message that is not about each of them
 
@@ -77,7 +76,11 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
     names = _photographs(folder)
     suffix = Counter(Path(name).suffix for name in names).most_common(1)[0][0]
     rows = read_tag_table(table, suffix)
-    if not rows.rows and not rows.problems:
+    if not rows.rows and rows.problems:
+        raise SSENetError(
+            listing(f"{table}: no row can be used, nothing is written", [*rows.problems])
+        )
+    if not rows.rows:
         raise SSENetError(f"{table}: expected a row a photograph, found none below the first line")
     if not any(rows.rows.values()) and not rows.problems:
         raise SSENetError(f"{table}: no row has a tag; write what is in each photograph beside it")

@@ -6,6 +6,7 @@ image that is not there, or a file that is damaged.
 """
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,8 @@ def find_results(folder: str | Path = "results") -> Path:
     if len(found) == 1:
         return found[0]
     there = ", ".join(map(str, found)) or "none"
-    raise SSENetError(f"--results: expected one run in {folder}/, found {there}; name the folder")
+    where = Path(folder).absolute()
+    raise SSENetError(f"--results: expected one run in {where}, found {there}; name the folder")
 
 
 def one_image(results: str | Path, image_id: str) -> OneImage:
@@ -100,6 +102,11 @@ def one_image(results: str | Path, image_id: str) -> OneImage:
     )
 
 
+def _without_suffix(name: str) -> str:
+    """A photograph's id where its file's name was given."""
+    return re.sub(r"\.(jpe?g|png)$", "", name, flags=re.IGNORECASE)
+
+
 def _subject(results: Path, image_id: str) -> Subject:
     paths = {split: results / "manifest" / f"{split}.json" for split in SPLITS}
     found = {split: load_manifest(path) for split, path in paths.items() if path.is_file()}
@@ -108,17 +115,19 @@ def _subject(results: Path, image_id: str) -> Subject:
             f"{results}: expected the results of a run, found no manifest/*.json in it; "
             "give results/DATASET, after snakemake has run"
         )
-    ids = [record.id for manifest in found.values() for record in manifest.images]
+    ids = {record.id for manifest in found.values() for record in manifest.images}
+    if image_id not in ids:
+        image_id = _without_suffix(image_id)
     splits = tuple(
         split
         for split, manifest in found.items()
         if any(record.id == image_id for record in manifest.images)
     )
     if not splits:
-        near = difflib.get_close_matches(image_id, ids, n=3)
+        near = difflib.get_close_matches(image_id, sorted(ids), n=3)
         hint = f"; is it {' or '.join(near)}?" if near else ""
         raise SSENetError(
-            f"image {image_id}: not among the {len(set(ids))} of {results / 'manifest'}{hint}"
+            f"image {image_id}: not among the {len(ids)} of {results / 'manifest'}{hint}"
         )
     records = [found[split].record(image_id) for split in splits]
     record = next((one for one in records if one.mask), records[0])

@@ -26,6 +26,7 @@ STAGES = {
     "deeplab": "DeepLab",
 }
 TRIVIAL_NAMES = {"tag": "every pixel is the tag", "ellipse": "centred ellipse of the tag"}
+REPORTS = ("results.json", "report/results.json")  # where they lie in a folder that is given
 COLUMNS = (
     "Stage",
     "Variant",
@@ -194,11 +195,15 @@ def judged_on(rows: Sequence[Row]) -> list[str]:
 
 
 def results_lines(path: str | Path) -> list[str]:
-    """The results table of a `results.json` as lines of plain text for a terminal.
+    """The results table of a `results.json`, or of a run's folder, as lines for a terminal.
 
     Raises:
         SSENetError: the file is missing or is not a results file.
     """
+    folder = Path(path)
+    if folder.is_dir():
+        found = [file for place in REPORTS if (file := folder / place).is_file()]
+        path = found[0] if found else folder / REPORTS[0]
     content = read_json(path)
     if not isinstance(content, dict) or "evaluations" not in content:
         raise SSENetError(

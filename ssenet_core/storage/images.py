@@ -20,6 +20,7 @@ from ssenet_core.storage.files import atomic_path
 VOID = 255  # the label of pixels that do not count
 # Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
 STRETCHED = {"L;2", "L;4"}  # Pillow's names of grey that it multiplies to fill 0 to 255
 
 
@@ -85,7 +86,7 @@ def load_image(path: str | Path) -> Image.Image:
     Raises:
         SSENetError: missing, damaged, too large, or of another format or range than photographs.
     """
-    with _reading(path, "an image"):
+    with _reading(path, f"an image ({', '.join(FORMATS)})"):
         _require_plain_file(path)
         with Image.open(path, formats=FORMATS) as image:
             return as_rgb(image)
@@ -93,7 +94,7 @@ def load_image(path: str | Path) -> Image.Image:
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a photograph, of which the header alone is read; errors as above."""
-    with _reading(path, "an image"):
+    with _reading(path, f"an image ({', '.join(FORMATS)})"):
         _require_plain_file(path)
         with Image.open(path, formats=FORMATS) as image:
             return image.size

@@ -4,7 +4,7 @@ A dataset is indexed by a `Draw`: image index and epoch. Its augmentation takes 
 from (seed, epoch, index), so a batch is the same whatever the number of loading processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +89,15 @@ def loader(dataset: Dataset[Any], batches: StepBatches, workers: int) -> DataLoa
         persistent_workers=workers > 0,
         worker_init_fn=_one_thread,
     )
+
+
+def plain_errors(batches: Iterable[Any]) -> Iterator[Any]:
+    """The batches; a loading process's error without the traceback that the loader makes of it."""
+    try:
+        yield from batches
+    except SSENetError as error:
+        name = f"{SSENetError.__module__}.{SSENetError.__qualname__}: "
+        raise SSENetError(str(error).rpartition(name)[2].strip()) from None
 
 
 def _one_thread(worker: int) -> None:

@@ -5,6 +5,7 @@ In: how many GPUs and machines are asked for. Out: a Lightning Fabric on them. F
 """
 
 import logging
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,7 @@ class Devices:
         self._check()
         flags = self._flags()
         if self.processes == 1:
+            warnings.filterwarnings("ignore", message="The `srun` command is available")
             return Fabric(**flags, precision=precision)  # type: ignore[arg-type]
         strategy = DDPStrategy(
             # Lightning would take a SLURM job of one task for one process of its own making.

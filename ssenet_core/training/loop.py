@@ -23,7 +23,7 @@ from ssenet_core.memory import gpu_memory
 from ssenet_core.models.checkpoints import save_checkpoint
 from ssenet_core.progress import progress
 from ssenet_core.training.batch_norm import synchronise_batch_norm
-from ssenet_core.training.batches import StepBatches, loader, steps_per_epoch
+from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
 from ssenet_core.training.devices import ANY_DEVICE
 from ssenet_core.training.metrics import Metrics
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
@@ -176,8 +176,10 @@ def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> An
         rank=process_rank(),
         processes=process_count(),
     )
-    batches = fabric.setup_dataloaders(
-        loader(training.dataset, sampler, workers), use_distributed_sampler=False
+    batches = plain_errors(
+        fabric.setup_dataloaders(
+            loader(training.dataset, sampler, workers), use_distributed_sampler=False
+        )
     )
     if not fabric.is_global_zero:
         return batches

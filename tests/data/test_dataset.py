@@ -39,6 +39,11 @@ def test_ids_come_from_lists_and_tags_files(voc: Dataset) -> None:
         split_ids(voc, "validation")
 
 
+def test_a_folder_that_is_not_there_is_named(voc: Dataset) -> None:
+    with pytest.raises(SSENetError, match=r"dataset\.root: gone: no such folder \(seen from /"):
+        split_ids(voc | {"root": "gone"}, "train")
+
+
 def test_shapes_ids_are_computed() -> None:
     assert split_ids(SHAPES, "train") == ["shape_00001", "shape_00002", "shape_00003"]
     assert split_ids(SHAPES, "pseudo_eval") == split_ids(SHAPES, "train")

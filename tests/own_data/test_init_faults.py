@@ -64,11 +64,20 @@ def test_all_faults_are_named_at_once(photos: Path, capsys) -> None:
         "the folder has Zoë 6.jpg: write it so in the table",
         "the folder has picture.png, but most names end with .jpg: save it as that",
         "'sub/a.jpg' is not an image id",
+        "leave the folder out",
         "image Zoë 0 has a row already",
         "expected 3 cells",
     ):
         assert said in error
     assert "image nothing like it: no nothing like it.jpg in the folder\n" in error
+
+
+def test_a_table_without_a_row_that_can_be_used(photos: Path, capsys) -> None:
+    Path("tags.csv").write_text("image,tags\nZoë 0,cat,dog\nphotos/Zoë 1.jpg,cat\n", "utf-8")
+    error = failure(capsys, photos.name, "tags.csv")
+    assert "tags.csv: no row can be used, nothing is written" in error
+    assert "line 2: expected 2 cells; separate tags by blanks" in error
+    assert "leave the folder out" in error
 
 
 def test_masks_that_cannot_be_scored(photos: Path, capsys) -> None:

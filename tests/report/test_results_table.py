@@ -70,6 +70,9 @@ def test_the_terminal_table_is_the_same(tmp_path, capsys):
     assert any("52.0 ± 2.8" in line and line.startswith("CAM ") for line in lines)
     assert main(["results", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == lines
+    (tmp_path / "run" / "report").mkdir(parents=True)
+    path.rename(tmp_path / "run" / "report" / "results.json")
+    assert results_lines(tmp_path / "run") == lines == results_lines(tmp_path / "run" / "report")
 
 
 def test_equivariance_has_a_column_a_network():
@@ -99,6 +102,8 @@ def test_other_files_are_no_measurements(tmp_path):
 def test_the_command_ends_an_error_in_one_line(tmp_path, capsys):
     path = tmp_path / "results.json"
     assert main(["results", str(path)]) == 1
+    assert capsys.readouterr().err == f"error: {path}: no such file\n"
+    assert main(["results", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"error: {path}: no such file\n"
     write_json(path, [1])
     assert main(["results", str(path)]) == 1

@@ -5,9 +5,28 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.training.batches import StepBatches, steps_per_epoch
+from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
+
+
+class Damaged(Dataset[int]):
+    """Images none of which can be read."""
+
+    def __getitem__(self, item: object) -> int:
+        try:
+            raise OSError("cut off")
+        except OSError as error:
+            raise SSENetError("a.jpg: cannot be read\n  b.jpg: neither") from error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_of_a_loading_process_is_one_message(workers: int) -> None:
+    batches = StepBatches(4, 2, first=0, steps=2, seed=0)
+    with pytest.raises(SSENetError) as caught:
+        list(plain_errors(loader(Damaged(), batches, workers)))
+    assert str(caught.value) == "a.jpg: cannot be read\n  b.jpg: neither"
 
 
 @given(

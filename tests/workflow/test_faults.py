@@ -31,6 +31,19 @@ def test_a_missing_list_is_named(fresh: Tree) -> None:
     assert "Traceback" not in run.stdout
 
 
+def test_a_drawing_that_got_lost_is_drawn_again(fresh: Tree) -> None:
+    shapes = {"seed": 0, "train": 6, "val": 3, "size": 32, "classes": 2}
+    drawn = {"name": "drawn", "source": "shapes", "root": None, "classes": None, "shapes": shapes}
+    change = {"dataset": drawn}
+    assert fresh.stale(change)["make_shapes"] == 1
+    manifests = [f"results/drawn/manifest/{split}.json" for split in ("train", "val")]
+    run = fresh.snakemake("change.yaml", "--", *manifests)
+    assert run.returncode == 0, run.stdout
+    assert "make_shapes" not in fresh.stale(change)
+    next((fresh.path / "results/drawn/dataset/SegmentationClass").glob("*.png")).unlink()
+    assert fresh.stale(change)["make_shapes"] == 1
+
+
 def test_an_unknown_variant_is_told_the_known_ones(fresh: Tree) -> None:
     run = fresh.snakemake("--dry-run", "results/tiny/cam/ssenett/model.pt")
     assert run.returncode == 1

@@ -1,5 +1,6 @@
 """What a change makes stale, and what it leaves alone: the sets of rules that would run again."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,16 @@ def test_code_reruns_what_it_computes(finished: Tree) -> None:
         crf.write_text(f"# A remark.\n{crf.read_text()}")
         assert finished.stale() == {}
         crf.write_text(f"{crf.read_text()}\nA_CONSTANT = 1\n")
+        assert finished.stale() == FROM_REFINE
+
+
+def test_a_script_counts_by_its_code_not_by_its_date(finished: Tree) -> None:
+    script = finished.path / "workflow_scripts" / "refine_cam.py"
+    with put_back(script):
+        script.write_text(f"# A remark.\n{script.read_text()}")
+        assert finished.stale() == {}
+        script.write_text(f"{script.read_text()}\nA_CONSTANT = 1\n")
+        os.utime(script, (0, 0))
         assert finished.stale() == FROM_REFINE
 
 

@@ -2,8 +2,9 @@
 
 The workflow runs from the embedded dataset to the report, with as many images to train on as to
 validate, one epoch a training (DeepLab: as many iterations) and a shard a hundred images. A stage's
-time is that of all its jobs, one beside another on two cores; its memory is the largest job's. What
-is extrapolated follows the straight line through the two sizes.
+time is that of all its jobs, one beside another on two cores; its memory is the largest job's, and
+left out where the jobs ended before Snakemake looked. Times are extrapolated along the straight line
+through the two sizes. Memory is not: a shard stays a hundred images, a batch what it is.
 
     python benchmarks/growth_images.py [--images 100 1000] [--extrapolate 10000]
 """
@@ -23,6 +24,7 @@ from compare import machine, table
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGES_A_SHARD = 100
+SEEN = 50  # MiB; less is a process that had not even imported anything
 WHOLE = "everything, as a clock saw it"
 
 Stages = dict[str, tuple[float, float]]
@@ -77,7 +79,7 @@ def stages(benchmarks: Path) -> Stages:
 
 
 def cell(seconds: float, memory: float) -> str:
-    return f"{seconds:.3g} s" + (f", {memory:.0f} MiB" if memory else "")
+    return f"{seconds:.3g} s" + (f", {memory:.0f} MiB" if memory > SEEN else "")
 
 
 def main() -> None:
@@ -91,8 +93,8 @@ def main() -> None:
     share = (given.extrapolate - given.images[0]) / (given.images[1] - given.images[0])
     rows = []
     for stage, least in few.items():
-        line = [low + share * (high - low) for low, high in zip(least, many[stage], strict=True)]
-        rows.append([stage, cell(*least), cell(*many[stage]), "≈ " + cell(*line)])
+        seconds = least[0] + share * (many[stage][0] - least[0])
+        rows.append([stage, cell(*least), cell(*many[stage]), f"≈ {cell(seconds, 0)}"])
     print(
         "Time of all jobs and memory of the largest; trainings of one epoch; ≈ marks what is "
         "extrapolated.\n"

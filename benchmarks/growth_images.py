@@ -2,8 +2,8 @@
 
 The workflow runs from the embedded dataset to the report, with as many images to train on as to
 validate, one epoch a training (DeepLab: as many iterations) and a shard a hundred images. A stage's
-time is that of all its jobs, one beside another on two cores; its memory is the largest job's, and
-left out where the jobs ended before Snakemake looked. Times are extrapolated along the straight line
+time is that of all its jobs, one beside another on two cores; its memory is the largest job's, left
+out where the jobs ended before Snakemake looked. Times are extrapolated along the straight line
 through the two sizes. Memory is not: a shard stays a hundred images, a batch what it is.
 
     python benchmarks/growth_images.py [--images 100 1000] [--extrapolate 10000]

@@ -63,10 +63,10 @@ What the rows do not say:
   twice as fast, but a map could then equal the background's score exactly).
 - Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for, and
   `rules.NAME.output` of every shard, took half of its time and 75 MB more.
-- The paper's whole run (the last section): an hour on one card is out of reach at two fifths of the
-  card's rate. What stands in the way is arithmetic, nine tenths of it in the three trainings; DeepLab's
-  20,000 iterations alone are two fifths. The cores beside the card cost five minutes, as CRF and walk
-  wait for maps. More cards help the trainings least: a batch of 8 or 10 fills four or five.
+- The paper's whole run (the last section): an hour on one card is out of reach at two fifths of
+  the card's rate. What stands in the way is arithmetic, nine tenths of it in the three trainings;
+  DeepLab's 20,000 iterations alone are two fifths. The cores beside the card cost five minutes, as
+  the CRF waits for maps. More cards help the trainings least: a batch of 8 or 10 fills four or five.
 """
 
 

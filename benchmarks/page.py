@@ -66,7 +66,7 @@ What the rows do not say:
 - The paper's whole run (the last section): an hour on one card is out of reach at two fifths of
   the card's rate. What stands in the way is arithmetic, nine tenths of it in the three trainings;
   DeepLab's 20,000 iterations alone are two fifths. The cores beside the card cost five minutes, as
-  the CRF waits for maps. More cards help the trainings least: a batch of 8 or 10 fills four or five.
+  the CRF waits for maps. More cards help the trainings least: a batch of 8 or 10 fills few cards.
 """
 
 

@@ -5,11 +5,13 @@ person. Nothing is written before everything is checked, and nothing that is the
 unless that was asked for.
 """
 
+import difflib
 import re
 import shlex
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ MEASURED = (  # docs/results.md
 NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 FEW = 10  # training photographs of a class, below which it is worth a word
 LARGE = 1000  # pixels; CRF and walk work at the photographs' full size
+ALIKE = 0.85  # of the letters of two class names, from which it is worth a word
 UNEVEN = 3  # times the median edge, from which one factor for all sizes fits badly
 
 
@@ -185,6 +188,8 @@ def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> l
         notes.append(
             f"{len(strange)} mask(s) have classes that the tags do not name: {', '.join(strange)}"
         )
+    for names in _alike(found.classes):
+        notes.append(f"{names}: look alike; is it one class, written in two ways?")
     trained = found.count_of(splits.train)
     every = [tag for tag, count in trained.items() if count == len(splits.train)]
     few = [f"{tag} {count}" for tag, count in trained.items() if count < FEW and tag not in every]
@@ -202,6 +207,15 @@ def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> l
     elif max(longest) > UNEVEN * statistics.median(longest):
         notes.append("the photographs' sizes differ much; sizes are chosen for the median")
     return [f"note         {note}" for note in notes]
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """Pairs of class names that one may have written for the other."""
+    return [
+        f"{first} and {second}"
+        for first, second in combinations(classes, 2)
+        if difflib.SequenceMatcher(a=first.casefold(), b=second.casefold()).ratio() >= ALIKE
+    ]
 
 
 def _next_steps(name: str, file: str, prediction: Mapping[str, Any], masks: bool) -> list[str]:

@@ -103,6 +103,13 @@ def test_what_its_owner_should_know(photos: Path, capsys) -> None:
     assert "every training photograph has cat" in capsys.readouterr().out
 
 
+def test_names_that_look_alike_are_told(photos: Path, capsys) -> None:
+    table = Path("tags.csv").read_text(encoding="utf-8")
+    Path("tags.csv").write_text(table.replace(",dog", ",dogs dog", 1), encoding="utf-8")
+    assert init(photos.name, "tags.csv") == 0
+    assert "dog and dogs: look alike; is it one class" in capsys.readouterr().out
+
+
 def test_the_order_of_the_masks_classes(photos: Path, capsys) -> None:
     make_masks(Path("masks"), ["Zoë 0"], label=2)
     Path("names.txt").write_text("background\npotted plant\ncat\ndog\n")

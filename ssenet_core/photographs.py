@@ -134,7 +134,5 @@ def _check_name(stem: str, path: Path) -> None:
         length = len(stem.encode())
     except UnicodeEncodeError:
         raise SSENetError(f"{str(path)!r}: its name is not UTF-8, rename it") from None
-    if not stem.isprintable():
-        raise SSENetError(f"{str(path)!r}: its name has characters that cannot be seen, rename it")
     if length > LONGEST_ID:
         raise SSENetError(f"{path}: its name is longer than {LONGEST_ID} bytes, shorten it")

@@ -194,8 +194,8 @@ def test_a_file_that_disagrees_is_not_left_behind(
     ("name", "size", "message"),
     [
         ("x.pt", None, r"x\.pt: expected a name that ends in \.onnx or \.torchscript\.pt"),
-        ("x.onnx", (16, 16), "any size, so leave out the size"),
-        ("x.torchscript.pt", None, "one size, so say which"),
+        ("x.onnx", (16, 16), "any size, so leave out --size"),
+        ("x.torchscript.pt", None, "one size; give it, as --size"),
     ],
 )
 def test_a_wrong_name_or_size_is_refused(

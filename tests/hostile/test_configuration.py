@@ -219,6 +219,7 @@ def test_bombs_take_no_time(value: Any, place: Place) -> None:
 
 def test_a_wrong_name_of_a_variant_is_said_and_nothing_else_changes() -> None:
     config = changed(("cam", "variants", "a b"), {})
-    with pytest.raises(SSENetError, match=r"cam\.variants: found 'a b', allowed: a text") as caught:
+    message = r"cam\.variants: found 'a b', allowed: letters, digits and \. _ - alone"
+    with pytest.raises(SSENetError, match=message) as caught:
         checked(config)
     assert str(caught.value).count("\n") == 1

@@ -1,10 +1,12 @@
 """Draw docs/results.png, the README's picture: the demo's first images through all stages.
 
-In: the results of `make demo`. Out: the first rows of its report's contact sheet, in few colours.
+In: the folder where `make demo` ran. Out: the first rows of its report's contact sheet, in few
+colours.
 
-    .venv/bin/python docs/make_picture.py [results/shapes]
+    .venv/bin/python docs/make_picture.py [FOLDER]
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,12 +19,13 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "results.png"
 GALLERY, ROWS = 10, 3  # images of the report, and how many of them are drawn
 CHAIN, SPLIT, ALPHA = "ssenet/default/default", "pseudo_eval", 0.2
-COLOURS = 128
+COLOURS = 255
 
 
 def main() -> None:
     """Write the picture."""
-    results = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "results" / "shapes")
+    os.chdir(sys.argv[1] if len(sys.argv) > 1 else ROOT)  # manifests have paths as seen from there
+    results = Path("results") / "shapes"
     cam, affinity, _ = CHAIN.split("/")
     folders = {
         "maps_dir": results / "cam" / cam / "maps" / "train",

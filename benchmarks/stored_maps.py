@@ -95,7 +95,7 @@ def main() -> None:
         "float32 .npy a class",
         "<= 1/4 of the bytes, read as fast",
         f"1/{full / small:.1f} of the bytes: {verdict(full / small >= 4)}; read from disk in "
-        f"{cold[1] / cold[0]:.1f} x the time: {verdict(cold[1] <= cold[0])}; from memory in "
+        f"{cold[1] / cold[0]:.2f} x the time: {verdict(cold[1] <= cold[0])}; from memory in "
         f"{warm[1] / warm[0]:.1f} x ({warm[0] * each:.1f} to {warm[1] * each:.1f} ms an image): "
         + verdict(warm[1] <= warm[0])
         + f"; even on a disk of {disk:.0f} MB/s",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,6 +24,7 @@ from ssenet_core.storage import (
     write_maps,
     write_refined,
 )
+from ssenet_core.storage import stacks as stacks_of_files
 
 
 @pytest.fixture
@@ -142,6 +144,30 @@ def test_maps_take_a_fourth_of_float32_at_most(tmp_path, rng):
     maps = (maps / maps.max(axis=(1, 2), keepdims=True)).astype(np.float32)
     write_maps(tmp_path / "a.h5", ClassMaps("a", maps, np.array([1, 2, 3])))
     assert (tmp_path / "a.h5").stat().st_size <= maps.nbytes / 4
+
+
+def test_every_float16_is_read_as_its_own_value(tmp_path):
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    for kept in (halves, halves[(halves >= 0) & (halves <= 1)]):
+        values = kept.reshape(1, 1, -1).astype(np.float32)
+        write_maps(tmp_path / "a.h5", ClassMaps("a", values, np.array([1])))
+        np.testing.assert_array_equal(read_maps(tmp_path / "a.h5").maps, values)
+
+
+def test_files_of_a_machine_without_the_compression_are_the_same(tmp_path, rng, monkeypatch):
+    """Written with what HDF5 itself can do, read back equal, in files that differ."""
+    maps = class_maps(rng)
+    write_maps(tmp_path / "a.h5", maps)
+    monkeypatch.setattr(stacks_of_files, "COMPRESSION", {"compression": "gzip", "shuffle": True})
+    write_maps(tmp_path / "b.h5", maps)
+    filters = []
+    for name in ("a.h5", "b.h5"):
+        with h5py.File(tmp_path / name) as file:
+            filters.append(file["maps"].id.get_create_plist().get_filter(1)[0])
+    assert filters == [32004, h5py.h5z.FILTER_DEFLATE]
+    np.testing.assert_array_equal(
+        read_maps(tmp_path / "a.h5").maps, read_maps(tmp_path / "b.h5").maps
+    )
 
 
 @pytest.mark.parametrize("classes", [0, 2])

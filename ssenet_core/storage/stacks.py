@@ -2,6 +2,9 @@
 
 In: stacks of arrays. Out: compressed files with a checksum of all that is in them. Readers raise
 `SSENetError` with the file's name when it is missing, damaged or of another kind.
+
+Files are compressed by LZ4, which is unpacked as fast as a disk delivers it. HDF5 itself does not
+have it: other programs that read these files need the package hdf5plugin too.
 """
 
 import hashlib
@@ -19,6 +22,13 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.paths import is_file
 from ssenet_core.storage.files import atomic_path
 
+try:
+    import hdf5plugin
+
+    COMPRESSION: dict[str, Any] = {**hdf5plugin.LZ4(), "shuffle": True}
+except ImportError:  # a machine that has little more than PyTorch: what HDF5 itself can do
+    COMPRESSION = {"compression": "gzip", "shuffle": True}
+
 MAPS_FORMAT = "ssenet class activation maps"
 REFINED_FORMAT = "ssenet refined scores"
 FORMAT_VERSION = 3
@@ -28,7 +38,9 @@ USER_BLOCK = 512
 # Posteriors are probabilities: 1/255 is far below what decides an argmax after 8 x 8 averaging.
 POSTERIOR_LEVELS = 255
 
-MOST_COMPRESSED = 1100  # gzip makes a byte of some thousand at the most
+MOST_COMPRESSED = 1100  # gzip makes a byte of some thousand at the most, LZ4 of 255
+HDF5_RELEASE = "v110"  # half the bytes of a small file of the library's oldest format
+ONE_AS_HALF = np.float16(1).view(np.uint16)
 
 Stacks = dict[str, NDArray[Any]]
 
@@ -69,7 +81,7 @@ class RefinedScores:
 
 
 def write_maps(path: str | Path, maps: ClassMaps) -> None:
-    """Write class maps as compressed float16 HDF5, one chunk a class, atomically."""
+    """Write class maps, in [0, 1], as compressed float16 HDF5, one chunk a class, atomically."""
     attributes = {**maps.attributes, "size": np.asarray(maps.maps.shape[1:], np.int64)}
     stacks: Stacks = {
         "maps": maps.maps.astype(np.float16),
@@ -83,7 +95,7 @@ def read_maps(path: str | Path) -> ClassMaps:
     stacks, attributes = _read(path, MAPS_FORMAT, ("maps", "classes"))
     return ClassMaps(
         image_id=str(attributes["image_id"]),
-        maps=stacks["maps"].astype(np.float32),
+        maps=_float32(stacks["maps"]),
         classes=stacks["classes"],
         attributes=attributes,
     )
@@ -119,13 +131,14 @@ def _write(
     path: str | Path, kind: str, image_id: str, stacks: Stacks, attributes: Mapping[str, Any]
 ) -> None:
     # Made in memory: HDF5 does not recover from a disk that becomes full under it.
-    with h5py.File(path, "w", driver="core", backing_store=False) as file:
+    release = (HDF5_RELEASE, HDF5_RELEASE)
+    with h5py.File(path, "w", driver="core", backing_store=False, libver=release) as file:
         for name, stack in stacks.items():
-            compression: dict[str, Any] = {}
+            layout: dict[str, Any] = {}
             if stack.size and stack.ndim > 1:
                 chunks = (1, *stack.shape[1:]) if stack.ndim == 3 else stack.shape
-                compression = {"chunks": chunks, "compression": "gzip", "shuffle": True}
-            file.create_dataset(name, data=stack, **compression)
+                layout = {"chunks": chunks, **COMPRESSION}
+            file.create_dataset(name, data=stack, **layout)
         file.attrs.update({"image_id": image_id, **attributes})
         file.flush()
         content = file.id.get_file_image()
@@ -156,6 +169,20 @@ def _read(path: str | Path, kind: str, needed: tuple[str, ...]) -> tuple[Stacks,
             f"foreign ({error}); delete it and run the workflow again"
         ) from error
     return stacks, attributes
+
+
+def _float32(halves: NDArray[Any]) -> NDArray[np.float32]:
+    """The same as `halves.astype(float32)`, in a quarter of NumPy's time for float16 from 0 to 1.
+
+    Their bits, moved to where float32 has them, are the value but for the exponents' bias.
+    """
+    if halves.dtype != np.float16 or halves.view(np.uint16).max(initial=0) > ONE_AS_HALF:
+        return halves.astype(np.float32)
+    bits = halves.view(np.uint16).astype(np.uint32)
+    bits <<= 13
+    wide = bits.view(np.float32)
+    wide *= np.float32(2.0**112)
+    return wide
 
 
 def _title(kind: str) -> bytes:

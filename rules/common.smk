@@ -16,6 +16,7 @@ search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
+from ssenet_core.config_files import refuse_repeated_keys
 from ssenet_core.data.archive import is_filled
 from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.dataset import class_names, files_digest, masks_are_truth, split_ids
@@ -33,6 +34,7 @@ def clean(function, *arguments):
 
 
 SCHEMA = Path(workflow.basedir) / "config.schema.yaml"
+clean(refuse_repeated_keys, workflow.configfiles)
 configuration.read_text_values(config, SCHEMA)
 clean(configuration.validate, config, SCHEMA)
 

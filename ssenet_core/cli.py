@@ -190,7 +190,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PHOTO_OR_FOLDER",
-        help="photographs, and folders of .jpg, .jpeg or .png files",
+        help="photographs, and folders of them",
     )
     _add_model_and_out(parser, "FOLDER", "folder for masks/, overlays/ and areas.json")
     parser.add_argument(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ssenet_core.data.layout import LONGEST_ID, listing
 from ssenet_core.errors import SSENetError
+from ssenet_core.paths import is_file
 from ssenet_core.pictures import label_overlay
 from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
-from ssenet_core.storage import load_image, write_json, write_label_png, write_png
+from ssenet_core.storage import load_image, read_json, write_json, write_label_png, write_png
 from ssenet_core.storage.images import SUFFIXES
 
 
@@ -63,6 +64,8 @@ def segment_photographs(
 ) -> Path:
     """Write the masks of photographs, and the share of the pixels that each class has in them.
 
+    What `out` has of other photographs stays.
+
     Args:
         photographs: by their stems, as from `find_photographs`.
         out: folder to write to.
@@ -77,7 +80,7 @@ def segment_photographs(
     """
     masks, coloured, table = (Path(out, name) for name in ("masks", "overlays", "areas.json"))
     _prepare(photographs, [masks, coloured] if overlays else [masks])
-    areas, problems = {}, []
+    areas, problems = _earlier_areas(table, masks), []
     for stem, path in progress(photographs.items(), total=len(photographs), description="masks"):
         try:
             _check_name(stem, path)
@@ -90,7 +93,7 @@ def segment_photographs(
         if overlays:
             write_png(coloured / f"{stem}.png", label_overlay(photograph, labels))
         areas[stem] = shares(labels, segmenter.classes)
-    write_json(table, areas)
+    write_json(table, dict(sorted(areas.items())))
     if problems:
         heading = f"{len(problems)} of {len(photographs)} photographs were left out"
         raise SSENetError(listing(heading, problems))
@@ -126,6 +129,17 @@ def _prepare(photographs: Mapping[str, Path], folders: Sequence[Path]) -> None:
     if overwritten:
         heading = "masks would overwrite these photographs, choose another folder"
         raise SSENetError(listing(heading, overwritten))
+
+
+def _earlier_areas(table: Path, masks: Path) -> dict[str, object]:
+    """What earlier calls wrote into `table` of photographs whose masks are still there."""
+    try:
+        found = read_json(table)
+    except SSENetError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {stem: areas for stem, areas in found.items() if is_file(masks / f"{stem}.png")}
 
 
 def _check_name(stem: str, path: Path) -> None:

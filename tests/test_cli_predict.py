@@ -191,3 +191,22 @@ def test_export(model: str, tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit):
         main([*start, str(out), "--size", "24"])
     assert "expected height and width" in capsys.readouterr().err
+
+
+def test_a_second_call_into_the_folder_keeps_the_first_ones_areas(
+    model: str, tmp_path: Path
+) -> None:
+    for name in ("b", "a", "gone"):
+        photograph(seed=ord(name[0])).save(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    start = ["predict", "--model", model, "--out", str(out), *FAST]
+    assert main([*start, str(tmp_path / "b.png"), str(tmp_path / "gone.png")]) == 0
+    first = json.loads((out / "areas.json").read_text())
+    (out / "masks" / "gone.png").unlink()
+    assert main([*start, str(tmp_path / "a.png")]) == 0
+    both = json.loads((out / "areas.json").read_text())
+    assert list(both) == ["a", "b"]
+    assert both["b"] == first["b"]
+    (out / "areas.json").write_text("{")
+    assert main([*start, str(tmp_path / "a.png")]) == 0
+    assert json.loads((out / "areas.json").read_text()) == {"a": both["a"]}

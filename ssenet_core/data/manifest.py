@@ -24,6 +24,7 @@ from ssenet_core.data.dataset import (
 )
 from ssenet_core.data.layout import listing, shortened, unique
 from ssenet_core.data.manifest_entries import ImageRecord, from_json, of_kind, to_json
+from ssenet_core.data.tag_table import TagTable
 from ssenet_core.data.tags import find_tags, read_mask, uses_mask
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
@@ -103,13 +104,12 @@ def examine_images(
 ) -> tuple[list[ImageRecord], list[str]]:
     """Records of the good images among `ids`, and everything that is wrong with the others."""
     classes = class_names(dataset)
-    table = tag_table(dataset, split)
     examine = partial(
         _examine,
         dataset=dataset,
         split=split,
         classes={name: value for value, name in enumerate(classes, start=1)},
-        rows=table.rows if table else {},
+        table=tag_table(dataset, split),
     )
     records, problems = [], []
     with ThreadPoolExecutor(max(workers, 1)) as pool:
@@ -203,14 +203,14 @@ def _examine(
     dataset: Settings,
     split: str,
     classes: Mapping[str, int],
-    rows: Mapping[str, tuple[str, ...]],
+    table: TagTable | None,
 ) -> tuple[ImageRecord | None, list[str]]:
     """One image's record, and everything that is wrong with it."""
     problems: list[str] = []
     image = image_path(dataset, image_id)
     truth = masks_are_truth(dataset, split)
     mask = mask_path(dataset, image_id)
-    needs_mask = truth or (split != "test" and uses_mask(dataset, image_id, rows))
+    needs_mask = truth or (split != "test" and uses_mask(dataset, image_id, table))
     size = labels = None
     try:
         _require_file(image)
@@ -226,7 +226,7 @@ def _examine(
     tags: tuple[int, ...] = ()
     mask_failed = bool(mask and needs_mask and labels is None)
     try:
-        tags = find_tags(dataset, image_id, classes=classes, rows=rows, labels=labels)
+        tags = find_tags(dataset, image_id, classes=classes, table=table, labels=labels)
         if split == "train" and not tags and not mask_failed:
             problems.append(f"{image}: a training image needs a tag, found none")
     except SSENetError as error:

@@ -16,8 +16,9 @@ from ssenet_core.errors import SSENetError
 
 @dataclass(frozen=True)
 class TagTable:
-    """Tags by image id in the file's order, and what is wrong with the file's rows."""
+    """A tags file: tags by image id in the file's order, and what is wrong with its rows."""
 
+    path: str
     rows: dict[str, tuple[str, ...]]
     problems: tuple[str, ...]
 
@@ -82,4 +83,4 @@ def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
                 rows[image_id] = parse_tags(row["tags"])
     except csv.Error as error:
         raise SSENetError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
-    return TagTable(rows, tuple(problems))
+    return TagTable(path, rows, tuple(problems))

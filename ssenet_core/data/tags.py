@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
 from ssenet_core.data.layout import shortened
+from ssenet_core.data.tag_table import TagTable
 from ssenet_core.errors import SSENetError
 from ssenet_core.paths import is_file
 from ssenet_core.storage import VOID, read_label_png
@@ -28,7 +29,7 @@ def find_tags(
     image_id: str,
     *,
     classes: Mapping[str, int],
-    rows: Mapping[str, tuple[str, ...]],
+    table: TagTable | None,
     labels: NDArray[np.uint8] | None,
 ) -> tuple[int, ...]:
     """The image's tags from the first source that has them; empty when none has.
@@ -37,15 +38,15 @@ def find_tags(
         dataset: settings; `tags` is the order of the sources.
         image_id: the image.
         classes: label value of each class name.
-        rows: names by image, from the tags file.
+        table: the tags file, if the split has one.
         labels: the mask, (H, W), if the image has one whose values are known to be right.
 
     Raises:
         SSENetError: the annotation cannot be read, or a tag is not a class.
     """
     for source in setting(dataset, "tags"):
-        if source == "csv" and image_id in rows:
-            return label_values(rows[image_id], classes, f"image {image_id} in the tags file")
+        if source == "csv" and table and image_id in table.rows:
+            return label_values(table.rows[image_id], classes, f"{table.path}: image {image_id}")
         if source == "xml" and is_file(path := annotation_path(dataset, image_id)):
             return label_values(tags_from_xml(path), classes, str(path))
         if source == "masks" and labels is not None:
@@ -53,10 +54,10 @@ def find_tags(
     return ()
 
 
-def uses_mask(dataset: Settings, image_id: str, rows: Mapping[str, tuple[str, ...]]) -> bool:
+def uses_mask(dataset: Settings, image_id: str, table: TagTable | None) -> bool:
     """Whether `find_tags` will come to the image's mask."""
     for source in setting(dataset, "tags"):
-        if source == "csv" and image_id in rows:
+        if source == "csv" and table and image_id in table.rows:
             return False
         if source == "xml" and is_file(annotation_path(dataset, image_id)):
             return False

@@ -151,7 +151,7 @@ def test_spoilt_masks_are_named_where_they_are_used(
 def test_tags_that_are_missing_or_no_classes_are_named(voc: Dataset, output: Path) -> None:
     (Path(voc["root"]) / "tags.csv").write_text("image,tags\na,cow cat\nd.e,\n")
     lines = problems(voc, "train", output)
-    assert "a in the tags file" in lines[0]
+    assert "tags.csv: image a: not in" in lines[0]
     assert "'cow'" in lines[0]
     assert "b c.jpg: a training image needs a tag" in lines[1]
     assert "d.e.jpg: a training image needs a tag" in lines[2]

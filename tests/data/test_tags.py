@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssenet_core.data.layout import id_problem
-from ssenet_core.data.tag_table import parse_tags, read_tag_table
+from ssenet_core.data.tag_table import TagTable, parse_tags, read_tag_table
 from ssenet_core.data.tags import (
     find_tags,
     label_values,
@@ -116,7 +116,8 @@ def test_the_first_source_that_knows_the_image_counts(
 
     def tags(sources: list[str], rows: dict[str, tuple[str, ...]]) -> tuple[int, ...]:
         dataset = voc | {"tags": sources}
-        return find_tags(dataset, "a", classes=CLASSES, rows=rows, labels=labels)
+        table = TagTable("tags.csv", rows, ())
+        return find_tags(dataset, "a", classes=CLASSES, table=table, labels=labels)
 
     assert tags(["csv", "xml", "masks"], {"a": ("cat",)}) == (1,)
     assert tags(["csv", "xml", "masks"], {"a": ()}) == ()

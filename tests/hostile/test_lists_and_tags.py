@@ -117,7 +117,7 @@ def test_paths_that_no_file_can_have(tmp_path: Path, name: str) -> None:
         with pytest.raises(SSENetError):
             act()
     places = {**dataset, "annotation_dir": name, "tags": ["xml"]}
-    assert find_tags(places, "a", classes={}, rows={}, labels=None) == ()
+    assert find_tags(places, "a", classes={}, table=None, labels=None) == ()
 
 
 def test_a_table_with_a_column_twice_is_refused(tmp_path: Path) -> None:

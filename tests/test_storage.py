@@ -170,6 +170,13 @@ def test_files_of_a_machine_without_the_compression_are_the_same(tmp_path, rng, 
     )
 
 
+def test_a_machine_without_the_compression_says_what_is_missing(tmp_path, rng, monkeypatch):
+    write_maps(tmp_path / "a.h5", class_maps(rng))
+    monkeypatch.setattr(stacks_of_files.h5py.h5z, "filter_avail", lambda code: code != 32004)
+    with pytest.raises(SSENetError, match=r"a\.h5: reading it needs the package hdf5plugin$"):
+        read_maps(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize("classes", [0, 2])
 @pytest.mark.parametrize("labelled", [True, False])
 def test_refined_scores_round_trip(tmp_path, rng, classes, labelled):

@@ -45,6 +45,10 @@ ONE_AS_HALF = np.float16(1).view(np.uint16)
 Stacks = dict[str, NDArray[Any]]
 
 
+class MissingFilter(Exception):
+    """An array is packed in a way that this machine's HDF5 cannot unpack."""
+
+
 @dataclass(frozen=True)
 class ClassMaps:
     """Normalised class activation maps of one image.
@@ -163,12 +167,21 @@ def _read(path: str | Path, kind: str, needed: tuple[str, ...]) -> tuple[Stacks,
             stacks = _arrays(file, len(inside) * MOST_COMPRESSED)
         if missing := {*needed} - stacks.keys() | {"image_id"} - attributes.keys():
             raise ValueError(f"it has no {', '.join(sorted(missing))}")
+    except MissingFilter as error:
+        raise SSENetError(f"{path}: reading it needs the package hdf5plugin") from error
     except Exception as error:  # h5py raises many kinds for a file that is none of ours
         raise SSENetError(
             f"{path}: expected '{kind}' version {FORMAT_VERSION}, but the file is damaged or "
             f"foreign ({error}); delete it and run the workflow again"
         ) from error
     return stacks, attributes
+
+
+def _missing_filters(item: h5py.Dataset) -> bool:
+    """Whether an array is packed in a way that this machine's HDF5 cannot unpack."""
+    made = item.id.get_create_plist()
+    codes = [made.get_filter(number)[0] for number in range(made.get_nfilters())]
+    return not all(map(h5py.h5z.filter_avail, codes))
 
 
 def _float32(halves: NDArray[Any]) -> NDArray[np.float32]:
@@ -203,6 +216,8 @@ def _arrays(file: h5py.File, most: int) -> Stacks:
     )
     if any(item.dtype.kind not in "iuf" or item.shape is None for item in found.values()):
         raise ValueError("it holds something else than numbers")
+    if any(_missing_filters(item) for item in found.values()):
+        raise MissingFilter
     if sum(item.nbytes for item in found.values()) > most:
         raise ValueError("its arrays claim more than such a file can hold")
     return {name: item[()] for name, item in found.items()}

@@ -16,10 +16,15 @@ search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
-from ssenet_core.config_files import refuse_repeated_keys
 from ssenet_core.data.archive import is_filled
 from ssenet_core.data.choice import evenly_spaced
-from ssenet_core.data.dataset import class_names, files_digest, masks_are_truth, split_ids
+from ssenet_core.data.dataset import (
+    class_names,
+    files_digest,
+    masks_are_truth,
+    refuse_strangers,
+    split_ids,
+)
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
@@ -34,7 +39,7 @@ def clean(function, *arguments):
 
 
 SCHEMA = Path(workflow.basedir) / "config.schema.yaml"
-clean(refuse_repeated_keys, workflow.configfiles)
+clean(configuration.refuse_repeated_keys, workflow.configfiles)
 configuration.read_text_values(config, SCHEMA)
 clean(configuration.validate, config, SCHEMA)
 
@@ -90,6 +95,7 @@ SPLITS = list(IDS)
 for split, name in DATASET["lists"].items():
     if not AWAITED and split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
+clean(refuse_strangers, IDS)
 SCORED = [
     split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
 ]
@@ -180,13 +186,7 @@ def resolved(section, name):
 
 def training(section):
     """A params function: what training of a section's variant depends on."""
-    return lambda wildcards: configuration.without(
-        resolved(section, wildcards[section]),
-        "inference",
-        "random_walk",
-        "prediction",
-        "save_every",
-    )
+    return lambda wildcards: configuration.used_in_training(resolved(section, wildcards[section]))
 
 
 def part(section, key):
@@ -229,9 +229,18 @@ def first_weights(section):
         if source == "cam":
             return f"{CAM}/model.pt".format(**wildcards)
         start = configuration.starting_variant(source, wildcards.cam)
-        return f"{CAM}/model.pt".format(cam=start) if start else source
+        return f"{CAM}/model.pt".format(cam=start) if start else there_or_made(section, source)
 
     return weights
+
+
+def there_or_made(section, source):
+    """A file that a user names; ends the workflow if it is not there and no rule makes it."""
+    if os.path.exists(source) or any(rule.is_producer(source) for rule in workflow.rules):
+        return source
+    raise WorkflowError(
+        f"{section}: backbone.weights: {source}: no such file (seen from {os.getcwd()})"
+    )
 
 
 @cache

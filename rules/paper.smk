@@ -170,7 +170,7 @@ rule figure2:
         mem_mb=growing(COMPUTE["shard_mem_mb"]),
         runtime=growing(30),
     params:
-        images=gallery_ids(GALLERY_SPLIT),
+        images=figure_ids(GALLERY_SPLIT),
         names=SHOWN["compared"],
         scales=SHOWN["scales"],
         precision=config["cam"]["defaults"]["inference"]["precision"],
@@ -205,7 +205,7 @@ if "val" in SPLITS:
             mem_mb=growing(1000),
             runtime=growing(10),
         params:
-            images=gallery_ids("val"),
+            images=figure_ids("val"),
             predictions_dir=folder_of("predictions"),
             code=code("figure6", "ssenet_core.paper.figures"),
         message:

@@ -3,18 +3,21 @@
 PAPER = f"{D}/paper"
 SHOWN = config["paper"]
 PAPER_LOGS = f"{LOGS}/paper"
+CHAIN_BEHIND = {key: SHOWN[key] for key in ("affinity", "deeplab")}
 
 
 def seeded_cams(names):
     """CAM variants, one name a seed."""
-    return [configuration.seeded(name, seed, SEEDS) for name in names for seed in SEEDS]
+    return [configuration.seeded(config, "cam", name, seed) for name in names for seed in SEEDS]
 
 
 def paper_chains(names):
     """The chains behind CAM variants, one a seed, as wildcards."""
     return [
-        {"cam": configuration.seeded(name, seed, SEEDS)}
-        | {key: configuration.seeded(SHOWN[key], seed, SEEDS) for key in ("affinity", "deeplab")}
+        {
+            key: configuration.seeded(config, key, variant, seed)
+            for key, variant in {**CHAIN_BEHIND, "cam": name}.items()
+        }
         for name in names
         for seed in SEEDS
     ]

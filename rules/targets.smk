@@ -2,10 +2,12 @@
 
 SEEDS = config["run"]["seeds"]
 CAMS = [  # one name a seed
-    configuration.seeded(cam, seed, SEEDS) for cam in config["run"]["cams"] for seed in SEEDS
+    configuration.seeded(config, "cam", cam, seed)
+    for cam in config["run"]["cams"]
+    for seed in SEEDS
 ]
 CHAINS = [
-    {key: configuration.seeded(name, seed, SEEDS) for key, name in chain.items()}
+    {key: configuration.seeded(config, key, name, seed) for key, name in chain.items()}
     for chain in config["run"]["chains"]
     for seed in SEEDS
 ]
@@ -30,6 +32,21 @@ def measured_scales():
     return [file for file in files if os.path.exists(file)]
 
 
+def refuse_missing_weights():
+    """End the workflow if first weights that the run names can be had from nowhere.
+
+    Snakemake passes over what an input function raises where the rule's files are there already.
+    """
+    networks = [("cam", name) for name in ALL_CAMS]
+    networks += [(key, chain[key]) for chain in CHAINS for key in ("affinity", "deeplab")]
+    for section, name in networks:
+        source = resolved(section, name)["backbone"]["weights"]
+        while start := configuration.starting_variant(source, name):
+            name, source = start, resolved("cam", start)["backbone"]["weights"]
+        if source not in {None, "cam"}:
+            there_or_made(section, source)
+
+
 def names_in(folder):
     """Names of the files in a folder, if it exists."""
     return set(os.listdir(folder)) if os.path.isdir(folder) else set()
@@ -42,6 +59,7 @@ def run_files():
     and half a gigabyte at ten thousand images; a missing one a shard has the shard made again. A
     record asked for here costs it more than one that a job waits for: jobs tell it their wildcards.
     """
+    refuse_missing_weights()
     scored_cams = ALL_CAMS if "pseudo_eval" in SCORED else CHAIN_CAMS
     folders = [  # folder, split, suffix, whether a job waits for all records
         *((at, "train", ".h5", True) for at in of_cams(f"{CAM}/maps", scored_cams)),
@@ -118,6 +136,11 @@ def run_settings():
 def gallery_ids(split):
     """Images of a split that the report shows, evenly spaced over its list."""
     return evenly_spaced(IDS.get(split, []), config["run"]["gallery"])
+
+
+def figure_ids(split):
+    """Images of a split that the paper's figures show: those of the gallery, one at least."""
+    return gallery_ids(split) or IDS[split][:1]
 
 
 def gallery():

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from ssenet_core.config import read_text_values, resolve, starting_variant, validate
+from ssenet_core.config import (
+    read_text_values,
+    resolve,
+    seeded,
+    starting_variant,
+    used_in_training,
+    validate,
+)
 from ssenet_core.errors import SSENetError
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +67,12 @@ def test_the_default_is_valid() -> None:
         ({"cam": {"variants": {"pretrained": {"backbone": {"weights": "cam:ssenet"}}}}}, r"each"),
         ({"dataset": {"source": "voc", "root": None}}, r"dataset\.root"),
         ({"datasets": {}}, r"datasets.*dataset"),
+        ({"refine": {"powers": [24, 4]}}, r"refine\.powers: found \[24, 4\].*smaller first"),
+        ({"paper": {"table1": ["baselin"]}}, r"paper\.table1: .*did you mean baseline\?"),
+        ({"paper": {"compared": ["ssenet", "x"]}}, r"paper\.compared: .*has no 'x'"),
+        ({"paper": {"deeplab": "x"}}, r"paper\.deeplab: deeplab\.variants has no 'x'"),
+        ({"paper": {"table2": ["ssenet@1"]}}, r"paper\.table2: ssenet@1: run\.seeds says"),
+        ({"run": {"seeds": [1, 2], "cams": ["ssenet@3"]}}, r"run\.cams: ssenet@3: run\.seeds"),
         ({"dataset": {"name": "my data"}}, r"dataset\.name.*letters, digits and \. _ - alone"),
     ],
 )
@@ -111,3 +124,43 @@ def test_values_of_the_command_line_are_read_where_no_text_is_wanted() -> None:
     assert config["run"]["seeds"] == [0, 1]
     assert config["compute"]["gpus"] == 1
     assert config["cam"]["defaults"]["backbone"]["name"] == "resnet38"
+
+
+def test_null_and_small_numbers_can_be_given_on_the_command_line() -> None:
+    config = overlaid(
+        default(),
+        {
+            "dataset": {"mask_dir": "null", "lists": {"test": "null"}},
+            "cam": {"defaults": {"optimizer": {"lr": "1e-4"}, "precision": "null"}},
+        },
+    )
+    read_text_values(config, SCHEMA)
+    assert config["dataset"]["mask_dir"] is None
+    assert config["dataset"]["lists"]["test"] is None
+    assert config["cam"]["defaults"]["optimizer"]["lr"] == 1e-4
+    with pytest.raises(SSENetError, match=r"cam\.defaults\.precision: found None"):
+        validate(config, SCHEMA)
+
+
+def test_more_seeds_leave_the_first_ones_names() -> None:
+    config = overlaid(default(), {"run": {"seeds": [0, 1]}})
+    assert [seeded(config, "cam", "ssenet", seed) for seed in (0, 1)] == ["ssenet", "ssenet@1"]
+    config = overlaid(config, {"cam": {"variants": {"ssenet": {"seed": 5}}}})
+    assert [seeded(config, "cam", "ssenet", seed) for seed in (0, 5)] == ["ssenet@0", "ssenet"]
+    config["run"]["seeds"] = [0]
+    assert seeded(config, "cam", "ssenet", 0) == "ssenet"
+
+
+def test_a_network_without_the_regulariser_does_not_depend_on_it() -> None:
+    def trained(name: str, **ser: object) -> dict[str, Any]:
+        config = overlaid(default(), {"cam": {"defaults": {"ser": ser}}})
+        return used_in_training(resolve(config, "cam", name))
+
+    assert trained("baseline", rate=0.4, form="raw") == trained("baseline")
+    assert trained("ssenet", rate=0.4) != trained("ssenet")
+    assert trained("ssenet", angle=5) == trained("ssenet")
+    turned = {"transforms": ["rotate"]}
+    assert trained("ssenet", **turned, angle=5) != trained("ssenet", **turned, angle=6)
+    assert trained("ssenet", **turned, rate=0.4) == trained("ssenet", **turned)
+    unused = {"inference", "save_every"}
+    assert not unused & trained("ssenet").keys()

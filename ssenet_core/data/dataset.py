@@ -25,6 +25,7 @@ from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
 from ssenet_core.paths import is_file
 
+NAMED = 10  # of a list's faults, in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
 VOC_CLASSES = (
     "aeroplane",
@@ -132,6 +133,20 @@ def listed_ids(dataset: Settings, split: str) -> list[str]:
         return read_list(root / setting(dataset, "list_dir") / f"{name}.txt", folder)
     own_table = setting(dataset, "tags_csv").get(split) and tag_table(dataset, split)
     return list(own_table.rows) if own_table else []
+
+
+def refuse_strangers(ids: Mapping[str, Iterable[str]]) -> None:
+    """Raise an `SSENetError` if images of pseudo_eval are not among train's, whose maps are scored.
+
+    Args:
+        ids: of the splits that there are, by their names.
+    """
+    train = set(ids.get("train", ()))
+    strangers = [image for image in ids.get("pseudo_eval", ()) if image not in train]
+    if strangers:
+        heading = "dataset.lists.pseudo_eval: images of training are scored, these are none"
+        more = [f"and {len(strangers) - NAMED} more"] * (len(strangers) > NAMED)
+        raise SSENetError(listing(heading, strangers[:NAMED] + more))
 
 
 def shape_id(number: int) -> str:

@@ -25,7 +25,7 @@ from ssenet_core.data.dataset import (
 from ssenet_core.data.layout import listing, shortened, unique
 from ssenet_core.data.manifest_entries import ImageRecord, from_json, of_kind, to_json
 from ssenet_core.data.tag_table import TagTable
-from ssenet_core.data.tags import find_tags, read_mask, uses_mask
+from ssenet_core.data.tags import find_tags, places_of_tags, read_mask, uses_mask
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
 from ssenet_core.storage import load_image, read_json, sha256_file, write_json
@@ -228,7 +228,8 @@ def _examine(
     try:
         tags = find_tags(dataset, image_id, classes=classes, table=table, labels=labels)
         if split == "train" and not tags and not mask_failed:
-            problems.append(f"{image}: a training image needs a tag, found none")
+            places = places_of_tags(dataset, image_id, table)
+            problems.append(f"{image}: a training image needs a tag, found none in {places}")
     except SSENetError as error:
         problems.append(str(error))
     if problems or size is None:

@@ -54,6 +54,16 @@ def find_tags(
     return ()
 
 
+def places_of_tags(dataset: Settings, image_id: str, table: TagTable | None) -> str:
+    """Where `find_tags` looks for an image's tags, in words."""
+    places = {
+        "csv": table.path if table else "no tags file",
+        "xml": str(annotation_path(dataset, image_id)),
+        "masks": str(mask_path(dataset, image_id) or "no mask"),
+    }
+    return ", ".join(places[source] for source in setting(dataset, "tags"))
+
+
 def uses_mask(dataset: Settings, image_id: str, table: TagTable | None) -> bool:
     """Whether `find_tags` will come to the image's mask."""
     for source in setting(dataset, "tags"):

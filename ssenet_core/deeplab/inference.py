@@ -16,6 +16,7 @@ from ssenet_core.data.augment import resize_by, to_tensor
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.scores import winners
 from ssenet_core.shard import Shard, map_images
 from ssenet_core.storage import write_label_png
 
@@ -60,7 +61,7 @@ def label_probabilities(
 
 def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Label values (H, W) uint8 of the highest probabilities (labels, H, W)."""
-    return probabilities.argmax(axis=0).astype(np.uint8)
+    return winners(probabilities)[0]
 
 
 def mean_scores(

@@ -27,8 +27,8 @@ from ssenet_core.evaluation.entries import (
     true_labels,
 )
 from ssenet_core.evaluation.trivial import ellipse_answer, tag_answer
+from ssenet_core.scores import labels_from_scores
 from ssenet_core.storage import (
-    RefinedScores,
     read_label_png,
     read_maps,
     read_refined,
@@ -99,7 +99,10 @@ def evaluate_crf(
     backgrounds: dict[str, NDArray[np.int64]] = {}
     for record, truth, path in _judged(split, refined_dir, ".h5", f"Scoring CAMs {name} + CRF"):
         refined = read_refined(path)
-        answers = {key: _argmax_labels(refined, key) for key in _by_power(refined.posteriors)}
+        answers = {
+            key: labels_from_scores(stack, refined.classes)
+            for key, stack in _by_power(refined.posteriors)
+        }
         if refined.labels is None and not answers:
             raise SSENetError(
                 f"{path}: expected CRF labels or posteriors, found neither; "
@@ -179,15 +182,9 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
         say(output, result)
 
 
-def _argmax_labels(refined: RefinedScores, background: str) -> Labels:
-    """Labels (H, W) of one background's posteriors (K + 1, H, W)."""
-    values = np.concatenate([[0], refined.classes]).astype(np.uint8)
-    return values[refined.posteriors[background].argmax(axis=0)]
-
-
-def _by_power(names: Mapping[str, Any]) -> list[str]:
-    """Background names in the order of their powers ("power-4" before "power-24")."""
-    return sorted(names, key=lambda name: (len(name), name))
+def _by_power(posteriors: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Backgrounds' names and posteriors in the order of their powers ("power-4" before 24)."""
+    return sorted(posteriors.items(), key=lambda item: float(item[0].rpartition("-")[2]))
 
 
 def _judged(

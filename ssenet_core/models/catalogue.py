@@ -59,7 +59,7 @@ def backbone_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     if unknown:
         yield (
             f"backbone.frozen_stages: {name} has no {', '.join(unknown)}; "
-            f"it has {', '.join(known.stages)}"
+            f"it has {', '.join(known.stages)}, and [] freezes none"
         )
 
 

@@ -1,6 +1,7 @@
 """The numbers that the paper prints, on PASCAL VOC 2012: mIoU in percent."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 # Table 1: CAM and CAM + random walk on the 1,464 images of train, by the small branch's rate.
 BRANCH_RATES = {
@@ -17,6 +18,19 @@ SCALE_RANGES = {
     ("baseline", (224, 768)): 46.6,
     ("0.5", (448, 768)): 48.9,
 }
+
+
+def published_branch(settings: Mapping[str, Any]) -> str | None:
+    """A CAM variant's key in `BRANCH_RATES`; None where it is not of the published kind.
+
+    Args:
+        settings: of the variant; `ser` is read.
+    """
+    ser = settings["ser"]
+    if not ser["weight"]:
+        return "baseline"
+    published = list(ser["transforms"]) == ["scale"] and ser["form"] == "normalised"
+    return f"{ser['rate']:g}" if published else None
 
 
 class Method(NamedTuple):

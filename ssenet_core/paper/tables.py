@@ -6,11 +6,12 @@ row with mean and standard deviation.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssenet_core.paper.published import BRANCH_RATES, METHODS, SCALE_RANGES
+from ssenet_core.paper.published import BRANCH_RATES, METHODS, SCALE_RANGES, published_branch
 from ssenet_core.report.markdown import markdown_table
 from ssenet_core.report.results import Row, load_entries, make_rows
 from ssenet_core.storage import write_json, write_text
@@ -55,10 +56,10 @@ def branch_rates(
     """Table 1: CAM and CAM + random walk, by the rate of the small branch."""
     header = ["Model", "CAM (mIoU %)", "CAM + random walk (mIoU %)"]
     body = []
-    for name, settings in models.items():
-        cells = [model_label(settings), score(rows, "cam", name), score(rows, "random_walk", name)]
+    for (name, settings), label in zip(models.items(), model_labels(models), strict=True):
+        cells = [label, score(rows, "cam", name), score(rows, "random_walk", name)]
         if published:
-            paper = BRANCH_RATES.get(_branch(settings), (None, None))
+            paper = BRANCH_RATES.get(published_branch(settings) or "", (None, None))
             cells += [number(value) for value in paper]
         body.append(cells)
     return [*header, *(["paper: CAM", "paper: CAM + random walk"] if published else [])], body
@@ -70,11 +71,11 @@ def scale_ranges(
     """Table 2: CAM by the range of sizes that the large branch is trained on."""
     header = ["Model", "Longest edge in training", "CAM (mIoU %)"]
     body = []
-    for name, settings in models.items():
+    for (name, settings), label in zip(models.items(), model_labels(models, "resize"), strict=True):
         shortest, longest = settings["resize"]
-        cells = [model_label(settings), f"[{shortest}, {longest}]", score(rows, "cam", name)]
+        cells = [label, f"[{shortest}, {longest}]", score(rows, "cam", name)]
         if published:
-            paper = SCALE_RANGES.get((_branch(settings), (shortest, longest)))
+            paper = SCALE_RANGES.get((published_branch(settings) or "", (shortest, longest)))
             cells.append(number(paper))
         body.append(cells)
     return [*header, *(["paper: CAM"] if published else [])], body
@@ -99,10 +100,29 @@ def methods(
     return header, body
 
 
-def model_label(settings: Mapping[str, Any]) -> str:
-    """A CAM variant as the paper calls it: Baseline, or SSENet with its rate."""
-    branch = _branch(settings)
-    return "Baseline" if branch == "baseline" else f"SSENet ({branch})"
+def model_labels(models: Mapping[str, Mapping[str, Any]], *shown: str) -> list[str]:
+    """CAM variants as the paper calls them, Baseline or SSENet with its rate.
+
+    A variant that the paper has no word for, or that looks like another one, has its name beside.
+
+    Args:
+        models: settings by name.
+        shown: keys of settings that the table shows beside the labels.
+    """
+    labels = {name: _paper_label(settings) for name, settings in models.items()}
+    rows = {
+        name: (label, *(str(models[name][key]) for key in shown)) for name, label in labels.items()
+    }
+    alike = Counter(rows.values())
+    return [
+        label if label and alike[rows[name]] == 1 else f"{label or 'SSENet'}, {name}"
+        for name, label in labels.items()
+    ]
+
+
+def _paper_label(settings: Mapping[str, Any]) -> str | None:
+    branch = published_branch(settings)
+    return branch and ("Baseline" if branch == "baseline" else f"SSENet ({branch})")
 
 
 def score(rows: Sequence[Row], stage: str, cam: str) -> str:
@@ -116,7 +136,3 @@ def score(rows: Sequence[Row], stage: str, cam: str) -> str:
 def number(value: float | None) -> str:
     """A published score as text."""
     return NONE if value is None else f"{value:.1f}"
-
-
-def _branch(settings: Mapping[str, Any]) -> str:
-    return f"{settings['ser']['rate']:g}" if settings["ser"]["weight"] else "baseline"

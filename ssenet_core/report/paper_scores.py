@@ -7,7 +7,7 @@ the paper has no such number.
 from collections.abc import Mapping
 from typing import Any
 
-from ssenet_core.paper.published import BRANCH_RATES, METHODS
+from ssenet_core.paper.published import BRANCH_RATES, METHODS, published_branch
 from ssenet_core.report.replicates import base_variant
 from ssenet_core.report.results import Row
 
@@ -28,21 +28,11 @@ def paper_score(row: Row, cams: Mapping[str, Mapping[str, Any]]) -> float | None
     """
     if SPLITS.get(row.stage) != row.split:
         return None
-    rate = _rate(row.variant.partition("/")[0], cams)
+    cam = row.variant.partition("/")[0]
+    rates = [published_branch(cams[name]) for name in cams if base_variant(name) == cam]
+    rate = rates[0] if rates else None
     if row.stage == "deeplab":
         ours = next(method for method in METHODS if method.name == "SSENet (paper)")
         return ours.val if rate == CHOSEN_RATE else None
-    cam, walk = BRANCH_RATES.get(rate or "", (None, None))
-    return cam if row.stage == "cam" else walk
-
-
-def _rate(cam: str, cams: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The key of a CAM variant in the paper's Table 1; None where it is not of its kind."""
-    for name, settings in cams.items():
-        if base_variant(name) == cam:
-            ser = settings["ser"]
-            if not ser["weight"]:
-                return "baseline"
-            scaled = list(ser.get("transforms", ["scale"])) == ["scale"]
-            return f"{ser['rate']:g}" if scaled else None
-    return None
+    of_cams, of_walks = BRANCH_RATES.get(rate or "", (None, None))
+    return of_cams if row.stage == "cam" else of_walks

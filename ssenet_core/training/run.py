@@ -87,8 +87,10 @@ def train(
     """
     torch.manual_seed(settings["seed"])
     network = build_network(kind, settings, images.classes)
+    start = ""
     if run.weights is not None:
         load_backbone_weights(network.backbone, run.weights)
+        start = sha256_file(run.weights)
     training = Training(
         kind=kind,
         network=network,
@@ -96,7 +98,7 @@ def train(
         loss=loss,
         settings=settings,
         classes=images.classes,
-        data=sha256_file(run.manifest) + labels,
+        data=sha256_file(run.manifest) + labels + start,
         pictures=pictures,
     )
     fit(

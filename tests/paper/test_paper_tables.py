@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluation_files import evaluation
+from evaluation_files import SER, evaluation
 
-from ssenet_core.paper.tables import write_table
+from ssenet_core.paper.tables import branch_rates, model_labels, write_table
 from ssenet_core.storage import read_json, write_json
 
 
@@ -18,9 +18,9 @@ def evaluated(folder: Path, stage: str, name: str, miou: float, **more: Any) -> 
 
 
 MODELS = {
-    "baseline": {"ser": {"weight": 0.0, "rate": 0.3}, "resize": [448, 768]},
-    "baseline-wide": {"ser": {"weight": 0.0, "rate": 0.3}, "resize": [224, 768]},
-    "ssenet-0.5": {"ser": {"weight": 1.0, "rate": 0.5}, "resize": [448, 768]},
+    "baseline": {"ser": SER | {"weight": 0.0}, "resize": [448, 768]},
+    "baseline-wide": {"ser": SER | {"weight": 0.0}, "resize": [224, 768]},
+    "ssenet-0.5": {"ser": SER | {"rate": 0.5}, "resize": [448, 768]},
 }
 
 
@@ -54,8 +54,8 @@ def test_rates_have_both_scores_and_their_spread(tmp_path: Path, cams: list[Path
     ]
     found = table(tmp_path, 1, [*cams, *walks], published=True)
     assert found["rows"] == [
-        ["Baseline", "40.0", "50.0", "47.3", "58.8"],
-        ["Baseline", "39.0", "–", "47.3", "58.8"],
+        ["Baseline, baseline", "40.0", "50.0", "47.3", "58.8"],
+        ["Baseline, baseline-wide", "39.0", "–", "47.3", "58.8"],
         ["SSENet (0.5)", "43.0 ± 1.4", "55.0", "48.9", "61.7"],
     ]
     assert (tmp_path / "table.md").read_text().splitlines()[2:4] == [
@@ -67,16 +67,37 @@ def test_rates_have_both_scores_and_their_spread(tmp_path: Path, cams: list[Path
 
 def test_ranges_stand_beside_the_published_ones(tmp_path: Path, cams: list[Path]) -> None:
     found = table(tmp_path, 2, cams, published=True)
-    assert [row[1:] for row in found["rows"]] == [
-        ["[448, 768]", "40.0", "47.3"],
-        ["[224, 768]", "39.0", "46.6"],
-        ["[448, 768]", "43.0 ± 1.4", "48.9"],
+    assert found["rows"] == [
+        ["Baseline", "[448, 768]", "40.0", "47.3"],
+        ["Baseline", "[224, 768]", "39.0", "46.6"],
+        ["SSENet (0.5)", "[448, 768]", "43.0 ± 1.4", "48.9"],
     ]
 
 
 def test_other_datasets_have_no_published_numbers(tmp_path: Path, cams: list[Path]) -> None:
-    assert table(tmp_path, 1, cams, published=False)["rows"][0] == ["Baseline", "40.0", "–"]
+    first = table(tmp_path, 1, cams, published=False)["rows"][0]
+    assert first == ["Baseline, baseline", "40.0", "–"]
     assert len(table(tmp_path, 2, cams, published=False)["header"]) == 3
+
+
+def test_a_variant_of_another_kind_stands_alone_under_its_own_name() -> None:
+    models = {
+        name: {"ser": SER | change, "resize": [448, 768]}
+        for name, change in {
+            "ssenet": {},
+            "raw": {"form": "raw"},
+            "flip": {"transforms": ["flip"]},
+            "plain": {"weight": 0},
+        }.items()
+    }
+    labels = ["SSENet (0.3)", "SSENet, raw", "SSENet, flip", "Baseline"]
+    assert model_labels(models) == labels
+    assert [row[3:] for row in branch_rates([], models, True)[1]] == [
+        ["49.8", "62.1"],
+        ["–", "–"],
+        ["–", "–"],
+        ["47.3", "58.8"],
+    ]
 
 
 def test_the_run_stands_last_among_the_methods(tmp_path: Path) -> None:

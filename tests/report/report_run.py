@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from evaluation_files import SER
 from evaluation_files import equivariance as measured
 from synthetic_run import make_split
 
@@ -83,8 +84,8 @@ def make_run(root: Path):
         "title": "Shapes & <friends>",
         "settings": {
             "cam": {
-                "baseline": {"ser": {"weight": 0.0, "rate": 0.3}},
-                "ssenet": {"ser": {"weight": 1.0, "rate": 0.3}},
+                "baseline": {"ser": SER | {"weight": 0.0}},
+                "ssenet": {"ser": SER},
             },
             "note": "<b>plain</b>",
         },

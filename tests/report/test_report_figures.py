@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from evaluation_files import equivariance, evaluation
+from evaluation_files import SER, equivariance, evaluation
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation import scales as evaluation_scales
@@ -139,10 +139,10 @@ def test_the_same_panel_gives_the_same_picture():
 )
 def test_the_papers_number_is_of_the_same_stage_and_rate(stage, variant, split, score):
     cams = {
-        "baseline": {"ser": {"weight": 0, "rate": 0.3}},
-        "ssenet@2": {"ser": {"weight": 1, "rate": 0.3, "transforms": ["scale"]}},
-        "half": {"ser": {"weight": 1, "rate": 0.5}},
-        "turned": {"ser": {"weight": 1, "rate": 0.3, "transforms": ["rotate"]}},
+        "baseline": {"ser": SER | {"weight": 0}},
+        "ssenet@2": {"ser": SER},
+        "half": {"ser": SER | {"rate": 0.5}},
+        "turned": {"ser": SER | {"transforms": ["rotate"]}},
     }
     row = make_rows([evaluation(stage, variant, 50.0, split=split)])[0]
     assert paper_score(row, cams) == score

@@ -31,6 +31,14 @@ def test_a_missing_list_is_named(fresh: Tree) -> None:
     assert "Traceback" not in run.stdout
 
 
+def test_scored_images_that_do_not_train_are_named(fresh: Tree) -> None:
+    run = fresh.snakemake("--dry-run", "--config", "dataset={lists: {pseudo_eval: val}}")
+    assert run.returncode == 1
+    first = (fresh.path / "photos/ImageSets/Segmentation/val.txt").read_text().split()[0]
+    assert "dataset.lists.pseudo_eval: images of training are scored" in run.stdout
+    assert first in run.stdout
+
+
 def test_a_drawing_that_got_lost_is_drawn_again(fresh: Tree) -> None:
     shapes = {"seed": 0, "train": 6, "val": 3, "size": 32, "classes": 2}
     drawn = {"name": "drawn", "source": "shapes", "root": None, "classes": None, "shapes": shapes}

@@ -64,6 +64,10 @@ CONFIG_CHANGES = {
         {"cam": {"variants": {"ssenet": {"ser": {"transforms": ["flip", "rotate"]}}}}},
         FROM_CAM,
     ),
+    "SER rate of baseline, which has none": (
+        {"cam": {"variants": {"baseline": {"ser": {"rate": 0.4}}}}},
+        {"report": 1},
+    ),
     "an unused variant": ({"cam": {"variants": {"other": {"epochs": 3}}}}, {}),
     "workers and threads": (
         {
@@ -87,6 +91,21 @@ def test_a_change_of_config_reruns(
     finished: Tree, change: dict[str, Any], stale: dict[str, int]
 ) -> None:
     assert finished.stale(change) == stale
+
+
+def test_another_seed_leaves_the_first_ones_files(finished: Tree) -> None:
+    stale = finished.stale({"run": {"seeds": [0, 1]}})
+    assert stale["train_cam"] == 3  # the one that both start from, too
+    assert stale["train_affinity"] == stale["train_deeplab"] == 1
+
+
+def test_weights_that_are_not_there_end_before_any_job(finished: Tree) -> None:
+    """Snakemake by itself would keep the networks that were trained from others."""
+    change = "cam={defaults: {epochs: 7, backbone: {weights: none.pth}}}"
+    run = finished.snakemake("--dry-run", "--config", change)
+    assert run.returncode == 1
+    assert "cam: backbone.weights: none.pth: no such file" in run.stdout
+    assert "Traceback" not in run.stdout
 
 
 def test_other_core_counts_rerun_nothing(finished: Tree) -> None:
@@ -238,6 +257,8 @@ def test_the_tables_want_every_variant_and_its_walk(finished: Tree) -> None:
 
 def test_the_papers_figures_are_made_from_what_is_there(finished: Tree) -> None:
     targets = ["figure1", "figure2", "figure4", "figure5", "figure6", "table3"]
+    none_in_the_report = finished.stale({"run": {"gallery": 0}}, "figure2", "figure6")
+    assert none_in_the_report == {"figure2": 1, "figure6": 1}
     assert finished.stale({}, *targets) == {"evaluate_scales": 2, **dict.fromkeys(targets, 1)}
     run = finished.snakemake("--", *targets)
     assert run.returncode == 0, run.stdout

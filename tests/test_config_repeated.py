@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ssenet_core.config_files import refuse_repeated_keys
+from ssenet_core.config import refuse_repeated_keys
 from ssenet_core.errors import SSENetError
 
 

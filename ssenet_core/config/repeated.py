@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from ssenet_core.config_limits import DEEPEST
-from ssenet_core.config_messages import below
+from ssenet_core.config.limits import DEEPEST
+from ssenet_core.config.messages import below
 from ssenet_core.errors import SSENetError
 
 # The parser in C takes a tenth of the time of the other, which is there everywhere.

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ssenet_core.config_messages import below, is_fit, shown
+from ssenet_core.config.messages import below, is_fit, shown
 
 MOST_VALUES = 10_000  # a configuration has some hundreds
 DEEPEST = 30  # levels; ours has seven

@@ -46,10 +46,12 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from ssenet_core.photographs import find_photographs, segment_photographs
+    from ssenet_core.photographs import find_photographs, passed_over, segment_photographs
     from ssenet_core.segmenter import DENSE_CRF, Segmenter
 
     photographs = find_photographs(options.photographs)
+    for line in passed_over(options.photographs):
+        print(f"note: {line}", file=sys.stderr)
     crf = DENSE_CRF if options.crf else None
     segmenter = Segmenter.load(options.model, scales=options.scales, flip=options.flip, crf=crf)
     print(segment_photographs(segmenter, photographs, options.out, overlays=options.overlay))
@@ -196,9 +198,9 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scales",
         type=_scales,
-        default=(0.75, 1.0, 1.25, 1.5),
         metavar="S,S,...",
-        help="factors of the photograph's size; default: 0.75,1,1.25,1.5",
+        help="factors of the photograph's size; default: those of 0.75,1,1.25,1.5 that the network "
+        "was trained at, or three that it was",
     )
     parser.add_argument(
         "--no-flip", dest="flip", action="store_false", help="no mirrored views: twice as fast"

@@ -18,7 +18,7 @@ from ssenet_core.pictures import label_overlay
 from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.storage import load_image, read_json, write_json, write_label_png, write_png
-from ssenet_core.storage.images import SUFFIXES
+from ssenet_core.storage.images import SUFFIXES, UNREAD_SUFFIXES
 
 
 def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
@@ -55,6 +55,28 @@ def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
     return {stem: found[stem][0] for stem in sorted(found)}
 
 
+def passed_over(places: Sequence[str | Path]) -> list[str]:
+    """What of some folders `find_photographs` leaves out and a person may have meant, a line each.
+
+    Args:
+        places: as there.
+    """
+    lines = []
+    for folder in (place for place in map(Path, places) if place.is_dir()):
+        inside = sorted(folder.iterdir())
+        lines += [
+            f"{path} is left out: {path.suffix} is not read, save it as JPEG or PNG"
+            for path in inside
+            if path.suffix.lower() in UNREAD_SUFFIXES and not path.name.startswith(".")
+        ]
+        lines += [
+            f"{path} is left out: photographs in folders below are not looked for, name the folder"
+            for path in inside
+            if path.is_dir() and _in_folder(path)
+        ]
+    return lines
+
+
 def segment_photographs(
     segmenter: Segmenter,
     photographs: Mapping[str, Path],
@@ -64,7 +86,7 @@ def segment_photographs(
 ) -> Path:
     """Write the masks of photographs, and the share of the pixels that each class has in them.
 
-    What `out` has of other photographs stays.
+    What `out` has of other photographs, segmented with the same classes, stays.
 
     Args:
         photographs: by their stems, as from `find_photographs`.
@@ -75,12 +97,14 @@ def segment_photographs(
         The path of `areas.json`: by stem, class name to share of the pixels.
 
     Raises:
-        SSENetError: `out` cannot be written to, or would have a photograph overwritten; or, after
-            all others are done, photographs could not be read.
+        SSENetError: `out` cannot be written to, holds the answers of a network with other classes,
+            or would have a photograph overwritten; or, after all others are done, photographs could
+            not be read.
     """
     masks, coloured, table = (Path(out, name) for name in ("masks", "overlays", "areas.json"))
+    areas = _earlier_areas(table, masks, segmenter.classes)
     _prepare(photographs, [masks, coloured] if overlays else [masks])
-    areas, problems = _earlier_areas(table, masks), []
+    problems = []
     for stem, path in progress(photographs.items(), total=len(photographs), description="masks"):
         try:
             _check_name(stem, path)
@@ -131,15 +155,25 @@ def _prepare(photographs: Mapping[str, Path], folders: Sequence[Path]) -> None:
         raise SSENetError(listing(heading, overwritten))
 
 
-def _earlier_areas(table: Path, masks: Path) -> dict[str, object]:
-    """What earlier calls wrote into `table` of photographs whose masks are still there."""
-    try:
-        found = read_json(table)
-    except SSENetError:
+def _earlier_areas(table: Path, masks: Path, classes: Sequence[str]) -> dict[str, object]:
+    """What earlier calls wrote into `table` of photographs whose masks are still there.
+
+    Raises:
+        SSENetError: the table cannot be read, or is of a network with other classes.
+    """
+    if not table.exists():
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {stem: areas for stem, areas in found.items() if is_file(masks / f"{stem}.png")}
+    found = read_json(table)
+    if not isinstance(found, dict) or not all(isinstance(areas, dict) for areas in found.values()):
+        raise SSENetError(f"{table}: expected classes' areas by photograph; move it away")
+    earlier = {stem: areas for stem, areas in found.items() if is_file(masks / f"{stem}.png")}
+    for areas in earlier.values():
+        if [*areas] != [*classes]:
+            raise SSENetError(
+                f"{table}: it is of a network with the classes {', '.join(areas)}, this one has "
+                f"{', '.join(classes)}; give another folder"
+            )
+    return earlier
 
 
 def _check_name(stem: str, path: Path) -> None:

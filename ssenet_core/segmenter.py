@@ -6,7 +6,7 @@ is an `SSENetError`; a wrong argument is a `ValueError` or a `TypeError`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.storage.images import as_rgb
 
+USUAL_SCALES = (0.75, 1.0, 1.25, 1.5)
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 # The dense CRF after DeepLab, as in the configurations that come with the workflow.
 DENSE_CRF: Mapping[str, Any] = {
@@ -55,8 +56,10 @@ class Segmenter:
         crf: Mapping[str, Any] | None = None,
         precision: str = "32-true",
     ) -> None:
-        if not scales or not all(0 < scale < math.inf for scale in scales):
+        if not _are_scales(scales):
             raise ValueError(f"scales must be one or more positive numbers, not {scales!r}")
+        if crf is not None and not (isinstance(crf, Mapping) and DENSE_CRF.keys() <= crf.keys()):
+            raise ValueError(f"crf must be None or as DENSE_CRF, not {crf!r}")
         if precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {PRECISIONS}, not {precision!r}")
         self.network = network
@@ -68,7 +71,7 @@ class Segmenter:
         cls,
         checkpoint: str | Path,
         device: str | torch.device | None = None,
-        scales: Sequence[float] = (1.0,),
+        scales: Sequence[float] | None = None,
         flip: bool = False,
         crf: Mapping[str, Any] | None = None,
         precision: str = "32-true",
@@ -78,12 +81,15 @@ class Segmenter:
         Args:
             checkpoint: a `model.pt` that the workflow's training of DeepLab wrote.
             device: where to run; None for the GPU if there is one, else the CPU.
+            scales: as above; None for those that the network was trained at, see `fitting_scales`.
 
         Raises:
             SSENetError: the checkpoint is missing, damaged, or another network's.
         """
         where = pick_device() if device is None else torch.device(device)
         network, facts = load_checkpoint(checkpoint, "deeplab", where)
+        if scales is None:
+            scales = fitting_scales(facts["settings"]["scale"])
         return cls(
             network, facts["classes"], scales=scales, flip=flip, crf=crf, precision=precision
         )
@@ -99,6 +105,26 @@ class Segmenter:
             image: a PIL image of any mode, in its stored orientation, or RGB, (H, W, 3) uint8.
         """
         return label_probabilities(self.network, _photograph(image), self._settings)
+
+
+def fitting_scales(trained: Sequence[float]) -> tuple[float, ...]:
+    """Those of the usual scales that a network knows from its training, or else three that it does.
+
+    Args:
+        trained: `scale` of its settings, the smallest and the largest.
+    """
+    smallest, largest = trained
+    known = tuple(scale for scale in USUAL_SCALES if smallest <= scale <= largest)
+    return known or tuple(dict.fromkeys((smallest, (smallest + largest) / 2, largest)))
+
+
+def _are_scales(scales: Any) -> bool:
+    if isinstance(scales, str) or not isinstance(scales, Iterable):
+        return False
+    values = list(scales)
+    return bool(values) and all(
+        isinstance(value, int | float) and 0 < value < math.inf for value in values
+    )
 
 
 def _photograph(image: Image.Image | NDArray[np.uint8]) -> Image.Image:

@@ -48,7 +48,7 @@ def test_masks_overlays_and_areas(model: str, photos: Path, tmp_path: Path, caps
     assert written(out) == {"areas.json", *(f"masks/{stem}.png" for stem in stems)}
     areas = json.loads((out / "areas.json").read_text(encoding="utf-8"))
     assert list(areas) == stems
-    segmenter = Segmenter.load(model)
+    segmenter = Segmenter.load(model, scales=(1.0,))
     for path in (path for path in photos.iterdir() if path.stem in stems):
         with Image.open(out / "masks" / f"{path.stem}.png") as mask:
             assert mask.mode == "P"
@@ -207,6 +207,38 @@ def test_a_second_call_into_the_folder_keeps_the_first_ones_areas(
     both = json.loads((out / "areas.json").read_text())
     assert list(both) == ["a", "b"]
     assert both["b"] == first["b"]
-    (out / "areas.json").write_text("{")
-    assert main([*start, str(tmp_path / "a.png")]) == 0
-    assert json.loads((out / "areas.json").read_text()) == {"a": both["a"]}
+    assert both["a"] != both["b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "areas.json: expected JSON"),
+        ("[1]", "expected classes' areas by photograph; move it away"),
+        (
+            '{"b": {"background": 1.0, "cow": 0}}',
+            "of a network with the classes background, cow",
+        ),
+    ],
+)
+def test_areas_of_another_network_are_not_mixed(
+    model: str, tmp_path: Path, capsys, content: str, said: str
+) -> None:
+    photograph().save(tmp_path / "a.png")
+    (tmp_path / "out" / "masks").mkdir(parents=True)
+    (tmp_path / "out" / "masks" / "b.png").touch()
+    (tmp_path / "out" / "areas.json").write_text(content)
+    before = written(tmp_path)
+    out = ["--out", str(tmp_path / "out"), *FAST]
+    assert main(["predict", "--model", model, str(tmp_path / "a.png"), *out]) == 1
+    assert said in capsys.readouterr().err
+    assert written(tmp_path) == before
+
+
+def test_what_is_left_out_of_a_folder_is_said(model: str, photos: Path, capsys) -> None:
+    (photos / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    assert main(["predict", "--model", model, str(photos), "--out", str(photos), *FAST]) == 0
+    said = capsys.readouterr().err
+    assert f"note: {photos / 'IMG_1.HEIC'} is left out: .HEIC is not read" in said
+    assert f"note: {photos / 'sub.jpg'} is left out: photographs in folders below" in said
+    assert "notes.txt" not in said

@@ -20,7 +20,7 @@ from ssenet_core.deeplab.inference import mean_scores, predict
 from ssenet_core.errors import SSENetError
 from ssenet_core.export import export_model
 from ssenet_core.fingerprint import fingerprint
-from ssenet_core.segmenter import DENSE_CRF, Segmenter
+from ssenet_core.segmenter import DENSE_CRF, Segmenter, fitting_scales
 from ssenet_core.shard import Shard
 from ssenet_core.storage import load_image, read_label_png, write_json
 
@@ -104,11 +104,27 @@ def test_other_arrays_are_refused(segmenter: Segmenter, array: np.ndarray) -> No
 def test_other_arguments_are_refused(segmenter: Segmenter) -> None:
     with pytest.raises(TypeError, match="not str"):
         segmenter("photo.jpg")  # type: ignore[arg-type]
-    for scales in ((), (1.0, 0.0), (float("nan"),)):
+    for scales in ((), (1.0, 0.0), (float("nan"),), 0.5, "1.0", ("1",)):
         with pytest.raises(ValueError, match="scales must be"):
-            Segmenter(segmenter.network, CLASSES, scales=scales)
+            Segmenter(segmenter.network, CLASSES, scales=scales)  # type: ignore[arg-type]
+    for crf in (True, {}, {"iterations": 1}):
+        with pytest.raises(ValueError, match="crf must be None or as DENSE_CRF"):
+            Segmenter(segmenter.network, CLASSES, crf=crf)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="precision must be one of"):
         Segmenter(segmenter.network, CLASSES, precision="16")
+
+
+@pytest.mark.parametrize(
+    ("trained", "scales"),
+    [
+        ([0.5, 1.5], (0.75, 1.0, 1.25, 1.5)),
+        ([0.5, 1.0], (0.75, 1.0)),
+        ([0.4, 0.7], (0.4, pytest.approx(0.55), 0.7)),
+        ([2, 2], (2,)),
+    ],
+)
+def test_scales_follow_the_training(trained: list[float], scales: tuple[float, ...]) -> None:
+    assert fitting_scales(trained) == scales
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ def write_checkpoint(path: Path, kind: str = "deeplab") -> Path:
         with torch.no_grad():
             scores = network(torch.randn(1, 3, 64, 64))
         network.classifier.bias.data -= scores.mean(dim=(0, 2, 3))
-    save_checkpoint(path, network, kind=kind, settings=SETTINGS, classes=CLASSES)
+    save_checkpoint(
+        path, network, kind=kind, settings=SETTINGS | {"scale": [0.5, 1.5]}, classes=CLASSES
+    )
     return path
 
 

@@ -19,7 +19,7 @@ from ssenet_core.data.layout import listing
 from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage.images import FORMATS, SUFFIXES
+from ssenet_core.storage.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES
 
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
 SHOWN = 3  # names of a long list in a message that is not about each of them
@@ -131,6 +131,9 @@ def _photographs(folder: Path) -> dict[str, None]:
         below = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
         inside = [name for name in below if _images_in(folder / name)]
         hint = f"; give {' or '.join(str(folder / name) for name in inside)}" if inside else ""
+        unread = [p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in UNREAD_SUFFIXES]
+        if unread:
+            hint = f"; {_some(unread)}: this format is not read, save them as JPEG"
         raise SSENetError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none{hint}")
     return dict.fromkeys(sorted(found))
 
@@ -154,18 +157,35 @@ def _missing(
             f"has {_some(list(names))}; give the folder and the table that belong together"
         )
     meant = {_loosely(name): name for name in reversed(names)}
+    # A photograph with a row of its own was not meant by a row that is only like it.
+    free = [like for like, name in meant.items() if name.removesuffix(suffix) not in rows.rows]
+    elsewhere = _elsewhere(folder) if missing else {}
     return [
         f"{table}: image {image_id}: no {image_id}{suffix} in the folder"
-        + _hint(image_id, suffix, meant)
+        + (elsewhere.get(image_id) or _hint(image_id, suffix, meant, free))
         for image_id in missing
     ]
 
 
-def _hint(image_id: str, suffix: str, meant: Mapping[str, str]) -> str:
+def _elsewhere(folder: Path) -> dict[str, str]:
+    """What to say of photographs in formats that are not read or in folders below, by their ids."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in UNREAD_SUFFIXES:
+            found[path.stem] = f"; {path.name} is there, whose format is not read: save it as JPEG"
+        elif path.is_dir():
+            for name in _images_in(path):
+                where = f"; it is in {path.name}/: photographs must lie in the folder itself"
+                found.setdefault(Path(name).stem, where)
+    return found
+
+
+def _hint(image_id: str, suffix: str, meant: Mapping[str, str], free: Sequence[str]) -> str:
+    """What may have been meant: `meant` has names by their loose forms, `free` some of those."""
     wanted = _loosely(image_id)
     near = meant.get(wanted)
     if near is None:
-        close = difflib.get_close_matches(wanted, meant, n=1, cutoff=0.8)
+        close = difflib.get_close_matches(wanted, free, n=1, cutoff=0.8)
         return f"; is it {meant[close[0]]}?" if close else ""
     if Path(near).suffix != suffix:
         return f"; the folder has {near}, but most names end with {suffix}: save it as that"

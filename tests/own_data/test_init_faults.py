@@ -44,23 +44,29 @@ def test_all_faults_are_named_at_once(photos: Path, capsys) -> None:
     (photos / "Zoë 2.jpg").write_text("no image")
     (photos / "Zoë 3.jpg").write_bytes(b"")
     save(photos / "picture.png")
+    save(photos / "Zoë 56.jpg")
+    (photos / "album").mkdir()
+    save(photos / "album" / "inner.jpg")
+    (photos / "phone.HEIC").write_bytes(b"ftypheic")
     decomposed = unicodedata.normalize("NFD", "Zoë 4")
     (photos / "Zoë 4.jpg").rename(photos / f"{decomposed}.jpg")
     rows = ["Zoë 55,cat", "ZOË 6.JPG,cat", "picture.png,dog", "sub/a.jpg,cat", "Zoë 0,cat", "a,b,c"]
-    rows += ["nothing like it,dog"]
+    rows += ["nothing like it,dog", "inner,dog", "phone,dog"]
     with Path("tags.csv").open("a", encoding="utf-8") as file:
         file.write("".join(f"\n{row},me" for row in rows))
     table = Path("tags.csv").read_text(encoding="utf-8")
     Path("tags.csv").write_text(table.replace('"Zoë 8.jpg",potted plant;', "Zoë 8,"), "utf-8")
     error = failure(capsys, photos.name, "tags.csv")
     for said in (
-        "12 problem(s), nothing is written",
+        "14 problem(s), nothing is written",
         "Zoë 1.jpg: expected an image",
         "Zoë 2.jpg: expected an image",
         "Zoë 3.jpg: the file is empty",
         "Zoë 8.jpg: a training image needs a tag",
         "image Zoë 4: no Zoë 4.jpg in the folder; the folder has it in another Unicode form",
-        "image Zoë 55: no Zoë 55.jpg in the folder; is it Zoë 5.jpg?",
+        "image Zoë 55: no Zoë 55.jpg in the folder; is it Zoë 56.jpg?",
+        "image inner: no inner.jpg in the folder; it is in album/",
+        "image phone: no phone.jpg in the folder; phone.HEIC is there, whose format is not read",
         "the folder has Zoë 6.jpg: write it so in the table",
         "the folder has picture.png, but most names end with .jpg: save it as that",
         "'sub/a.jpg' is not an image id",

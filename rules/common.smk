@@ -24,6 +24,7 @@ from ssenet_core.data.dataset import (
     masks_are_truth,
     refuse_strangers,
     split_ids,
+    unlisted_rows,
 )
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
@@ -219,11 +220,22 @@ def folder_of(name):
     return folder
 
 
+def weights_of(section, name):
+    """What a variant's settings say of its first weights."""
+    return resolved(section, name)["backbone"]["weights"]
+
+
+def starts_of(cam):
+    """The CAM variants that one starts from, directly or by others; the first trained first."""
+    start = configuration.starting_variant(weights_of("cam", cam), cam)
+    return [*starts_of(start), start] if start else []
+
+
 def first_weights(section):
     """An input function: the file of a variant's first weights, if it has one."""
 
     def weights(wildcards):
-        source = resolved(section, wildcards[section])["backbone"]["weights"]
+        source = weights_of(section, wildcards[section])
         if source is None:
             return []
         if source == "cam":
@@ -236,7 +248,7 @@ def first_weights(section):
 
 def there_or_made(section, source):
     """A file that a user names; ends the workflow if it is not there and no rule makes it."""
-    if os.path.exists(source) or any(rule.is_producer(source) for rule in workflow.rules):
+    if os.path.exists(source) or any(made.is_producer(source) for made in workflow.rules):
         return source
     raise WorkflowError(
         f"{section}: backbone.weights: {source}: no such file (seen from {os.getcwd()})"

@@ -36,6 +36,16 @@ for number, title in TABLE_TITLES.items():
             script:
                 "../workflow_scripts/table.py"
 
+    else:
+
+        rule:
+            name:
+                f"table{number}"
+            input:
+                refuse_unscored(TABLE_SPLITS[number]),
+            message:
+                title
+
 
 if "test" in SPLITS:
 
@@ -122,6 +132,17 @@ if "pseudo_eval" in SCORED:
                 f"Figure {number}"
             script:
                 "../workflow_scripts/scale_figure.py"
+
+else:
+    for number in (4, 5):
+
+        rule:
+            name:
+                f"figure{number}"
+            input:
+                refuse_unscored("pseudo_eval"),
+            message:
+                f"Figure {number}"
 
 
 rule figure1:

@@ -44,6 +44,18 @@ def table_evaluations(number):
     return found
 
 
+def refuse_unscored(split):
+    """An input function of what cannot be made without masks."""
+
+    def refuse(wildcards):
+        raise WorkflowError(
+            f"this target shows scores on {split}, which the dataset {DATASET['name']} has no masks "
+            "for: see dataset.mask_dir and dataset.lists"
+        )
+
+    return refuse
+
+
 TABLE_TITLES = {
     1: "Table 1: baseline and SSENet by the small branch's rate, pseudo_eval",
     2: "Table 2: baseline and SSENet by the range of scales in training, pseudo_eval",

@@ -33,7 +33,7 @@ def voc_root(wildcards):
 def first_weights_files():
     """Files of first weights that the configuration's variants name."""
     named = {
-        resolved(section, name)["backbone"]["weights"]
+        weights_of(section, name)
         for section in ("cam", "affinity", "deeplab")
         for name in config[section]["variants"]
     }
@@ -65,5 +65,14 @@ def refuse_awaited(wildcards):
     raise WorkflowError(awaited_message())
 
 
+def unlisted_message(images):
+    """What to say of rows in the tags file that no list has."""
+    some = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
+    tables = DATASET["tags_csv"]["train"]
+    return f"{tables}: {len(images)} image(s) with a row are in no list and are left out: {some}"
+
+
 if AWAITED and workflow.is_main_process:
     logger.warning(awaited_message())
+elif workflow.is_main_process and (unlisted := clean(unlisted_rows, DATASET, IDS)):
+    logger.warning(unlisted_message(unlisted))

@@ -13,6 +13,9 @@ CHAINS = [
 ]
 CHAIN_CAMS = [chain["cam"] for chain in CHAINS]
 ALL_CAMS = list(dict.fromkeys(CAMS + CHAIN_CAMS))
+# The variants that these start from; they are made on the way.
+START_CAMS = [start for cam in ALL_CAMS for start in starts_of(cam)]
+TRAINED_CAMS = list(dict.fromkeys(START_CAMS + ALL_CAMS))
 GALLERY_SPLIT = "pseudo_eval" if "pseudo_eval" in SPLITS else "train"
 
 
@@ -37,13 +40,11 @@ def refuse_missing_weights():
 
     Snakemake passes over what an input function raises where the rule's files are there already.
     """
-    networks = [("cam", name) for name in ALL_CAMS]
+    networks = [("cam", name) for name in TRAINED_CAMS]
     networks += [(key, chain[key]) for chain in CHAINS for key in ("affinity", "deeplab")]
     for section, name in networks:
-        source = resolved(section, name)["backbone"]["weights"]
-        while start := configuration.starting_variant(source, name):
-            name, source = start, resolved("cam", start)["backbone"]["weights"]
-        if source not in {None, "cam"}:
+        source = weights_of(section, name)
+        if source and source.partition(":")[0] != "cam":
             there_or_made(section, source)
 
 
@@ -111,14 +112,14 @@ def run_evaluations():
 
 def run_metrics():
     """Training name ("cam/ssenet") to its metrics."""
-    models = [*of_cams(CAM, ALL_CAMS), *of_chains(AFFINITY), *of_chains(DEEPLAB)]
+    models = [*of_cams(CAM, TRAINED_CAMS), *of_chains(AFFINITY), *of_chains(DEEPLAB)]
     return {str(Path(model).relative_to(D)): f"{model}/metrics.csv" for model in models}
 
 
 def run_settings():
     """The settings of what the run makes, to be shown with its results."""
     names = {
-        "cam": ALL_CAMS,
+        "cam": TRAINED_CAMS,
         "affinity": [chain["affinity"] for chain in CHAINS],
         "deeplab": [chain["deeplab"] for chain in CHAINS],
     }

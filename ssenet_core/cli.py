@@ -76,9 +76,10 @@ def _show(options: argparse.Namespace) -> None:
     from ssenet_core.report.one_image import find_results, one_image
     from ssenet_core.report.one_image_sheet import write_one_image
 
-    results = options.results or find_results()
-    out = options.out or results / "report" / "images" / f"{options.image}.png"
-    write_one_image(out, one_image(results, options.image))
+    results = options.results or find_results(options.image)
+    found = one_image(results, options.image)
+    out = options.out or results / "report" / "images" / f"{found.id}.png"
+    write_one_image(out, found)
     print(out)
 
 
@@ -87,7 +88,11 @@ def _share_or_list(text: str) -> float | Path:
         share = float(text)
         if 0 < share < 1:
             return share
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, found {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a share between 0 and 1, 0.2 for a fifth, found {text!r}"
+        )
+    if re.fullmatch(r"[0-9.]+ ?%", text):
+        raise argparse.ArgumentTypeError(f"expected a share, 0.2 for a fifth, found {text!r}")
     return Path(text)
 
 

@@ -19,7 +19,8 @@ def job(log: str | None, threads: int = 1) -> Iterator[None]:
         threads: CPU threads that numerical libraries may use in this process.
 
     Raises:
-        SystemExit: status 1 after an `SSENetError`, whose text went to the log and standard error.
+        SystemExit: status 1 after an `SSENetError`, whose text went to the log and standard error;
+            130 after Ctrl-C.
     """
     _log_to(log)
     _limit_threads(threads)
@@ -30,6 +31,10 @@ def job(log: str | None, threads: int = 1) -> Iterator[None]:
         logger.error("%s", error)
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        print("interrupted; the same command goes on from what is done", file=sys.stderr)
+        raise SystemExit(130) from None
     except Exception:
         logger.exception("failed")
         raise

@@ -162,16 +162,23 @@ def test_wrong_names_are_named(results: Path, capsys) -> None:
     assert main(["show", "val_00"]) == 1
     assert "image val_00: not among the 4 of" in (error := capsys.readouterr().err)
     assert error.count("val_0 or") + error.count("or val_0") <= 1
-    assert main(["show", f"{VAL}.jpg"]) == 0
-    capsys.readouterr()
+    assert main(["show", f"elsewhere/{VAL}.JPG"]) == 0
+    assert capsys.readouterr().out == f"results/synthetic/report/images/{VAL}.png\n"
+    given = views_of(one_image(results, f"{TRAIN}.webp"))
+    assert given.keys() == views_of(one_image(results, TRAIN)).keys()
     assert main(["show", VAL, "--results", "gone"]) == 1
     assert "gone: expected the results of a run" in capsys.readouterr().err
     shutil.copytree(results, results.with_name("other"))
     assert main(["show", VAL]) == 1
-    assert "found results/other, results/synthetic; name the folder" in capsys.readouterr().err
+    said = "there are results/other, results/synthetic in"
+    assert f"{said} {Path.cwd() / 'results'}, and 2 of them have" in capsys.readouterr().err
+    (results.with_name("other") / "manifest" / "val.json").unlink()
+    assert main(["show", VAL]) == 0
+    assert main(["show", "val_00"]) == 1
+    assert "none of them has image val_00; name the folder" in capsys.readouterr().err
     shutil.rmtree("results")
     assert main(["show", VAL]) == 1
-    assert f"expected one run in {Path.cwd() / 'results'}, found none" in capsys.readouterr().err
+    assert f"expected a run in {Path.cwd() / 'results'}, found none" in capsys.readouterr().err
 
 
 def test_a_photograph_that_is_elsewhere_is_named(results: Path, capsys) -> None:

@@ -40,6 +40,15 @@ def test_a_users_error_ends_with_status_1_and_its_message(tmp_path, capsys):
     assert "error: tags.csv: expected 2 columns, found 3" in capsys.readouterr().err
 
 
+def test_an_interrupt_ends_in_one_line(tmp_path, capsys):
+    log = tmp_path / "a.log"
+    with pytest.raises(SystemExit) as caught, job(str(log)):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert log.read_text().endswith("ERROR interrupted\n")
+    assert capsys.readouterr().err == "interrupted; the same command goes on from what is done\n"
+
+
 def test_any_other_error_goes_on_and_its_traceback_is_logged(tmp_path):
     log = tmp_path / "a.log"
     with pytest.raises(ZeroDivisionError), job(str(log)):

@@ -130,9 +130,25 @@ def listed_ids(dataset: Settings, split: str) -> list[str]:
                 "there, or say where it is: --config 'dataset={root: FOLDER}'"
             )
         folder = Path(setting(dataset, "image_dir")).name
-        return read_list(root / setting(dataset, "list_dir") / f"{name}.txt", folder)
+        return read_list(list_path(dataset, name), folder)
     own_table = setting(dataset, "tags_csv").get(split) and tag_table(dataset, split)
     return list(own_table.rows) if own_table else []
+
+
+def list_path(dataset: Settings, name: str) -> Path:
+    """Where the list file of a name lies."""
+    return dataset_root(dataset) / setting(dataset, "list_dir") / f"{name}.txt"
+
+
+def unlisted_rows(dataset: Settings, ids: Mapping[str, Iterable[str]]) -> list[str]:
+    """Images that have a row in the training images' tags file and stand in no split.
+
+    Args:
+        ids: of the splits that there are, by their names.
+    """
+    table = tag_table(dataset, "train") if "csv" in setting(dataset, "tags") else None
+    listed = {image for split in ids.values() for image in split}
+    return [image for image in table.rows if image not in listed] if table else []
 
 
 def refuse_strangers(ids: Mapping[str, Iterable[str]]) -> None:
@@ -213,7 +229,12 @@ def _own_classes(dataset: Settings) -> tuple[str, ...]:
 
 def _checked(names: list[str], source: str) -> tuple[str, ...]:
     problems = [f"{name!r} is there twice" for name, n in Counter(names).items() if n > 1]
-    problems += [f"{shortened(name)}: {problem}" for name in names if (problem := id_problem(name))]
+    problems += [
+        f"{shortened(name)}: no class can be called so, as files are: "
+        + problem.replace("an id is a file's name without its folder and suffix", "it has a slash")
+        for name in names
+        if (problem := id_problem(name))
+    ]
     problems += ["'background' is no class of its own"] * ("background" in names)
     if not 1 <= len(names) <= MOST_CLASSES:
         problems.append(f"expected 1 to {MOST_CLASSES} names, found {len(names)}")

@@ -17,6 +17,7 @@ from ssenet_core.data.dataset import (
     Settings,
     class_names,
     image_path,
+    list_path,
     listed_ids,
     mask_path,
     masks_are_truth,
@@ -213,7 +214,8 @@ def _examine(
     needs_mask = truth or (split != "test" and uses_mask(dataset, image_id, table))
     size = labels = None
     try:
-        _require_file(image)
+        name = dataset.get("lists", {}).get(split)
+        _require_file(image, f"; its list is {list_path(dataset, name)}" if name else "")
         size = load_image(image).size
     except SSENetError as error:
         problems.append(str(error))

@@ -37,7 +37,8 @@ def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
     """Read a tags file; the images' file names may stand for their ids.
 
     Args:
-        path: CSV with the columns `image` and `tags`; other columns are left alone.
+        path: CSV with the columns `image` and `tags`, with commas, semicolons or tabs between them;
+            other columns are left alone.
         image_suffix: dropped from the end of an image's name.
 
     Raises:
@@ -50,14 +51,21 @@ def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
     return _read(str(path), image_suffix, status.st_mtime_ns, status.st_size)
 
 
+def _separator(text: str) -> str:
+    """What stands between the columns: in some countries spreadsheets write no comma there."""
+    first = text.partition("\n")[0]
+    return next((mark for mark in ",;\t" if mark in first), ",")
+
+
 # Workflows ask for one shard's rows at a time; time and size tell whether the file changed.
 @lru_cache(maxsize=8)
 def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_separator(text))
     rows: dict[str, tuple[str, ...]] = {}
     problems = []
     try:
-        columns = [name.strip() for name in reader.fieldnames or []]
+        columns = [name.strip().lower() for name in reader.fieldnames or []]
         if not columns.count("image") == columns.count("tags") == 1:
             raise SSENetError(
                 f"{path}: expected the columns image,tags in the first line, "

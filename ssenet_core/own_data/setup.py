@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.data.layout import listing
+from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.own_data.machine import Machine, this_machine
 from ssenet_core.own_data.overlay import dataset_settings, overlay_text
@@ -80,6 +81,8 @@ def set_up(request: Request, machine: Machine | None = None) -> list[str]:
     out = (request.out or request.folder.absolute().parent / f"{name}.yaml").absolute()
     lists = out.with_name(f"{out.stem}.lists")
     found = survey(request.folder, request.table, request.classes)
+    if not request.force:
+        _refuse_other_results(name, found.folder)
     masked, strange = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
     weights = _weights(request.weights) if request.weights else None
@@ -111,6 +114,25 @@ def _checked_name(name: str) -> str:
             f"--name {name!r}: expected letters, digits and . _ - alone, as it names a folder"
         )
     return name
+
+
+def _refuse_other_results(name: str, folder: Path) -> None:
+    """Raise if the results of this name, in the working directory, are of another folder's images.
+
+    A run would make them anew for this folder.
+    """
+    results = Path("results", name)
+    for manifest in sorted(results.glob("manifest/*.json")):
+        try:
+            images = load_manifest(manifest).images
+        except SSENetError:
+            continue
+        others = {record.image.parent.resolve() for record in images} - {folder.resolve()}
+        if others:
+            raise SSENetError(
+                f"{results}: there are results of {min(others)} already; "
+                "--name NAME gives these another folder, --force takes this one"
+            )
 
 
 def _from_here(path: Path) -> Path:

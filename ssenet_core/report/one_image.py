@@ -6,7 +6,6 @@ image that is not there, or a file that is damaged.
 """
 
 import difflib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.report.views import Subject, View, given, label_view, map_views, refined_views
 from ssenet_core.storage import read_json, read_label_png, read_refined
+from ssenet_core.storage.images import SUFFIXES
 
 ALPHA = 0.2  # background score where the run says none, as in config.yaml
 
@@ -52,8 +52,8 @@ class OneImage:
     rows: tuple[ViewRow, ...]
 
 
-def find_results(folder: str | Path = "results") -> Path:
-    """The results of the only run that there is.
+def find_results(image: str, folder: str | Path = "results") -> Path:
+    """The results of the only run that there is, or of the only one that has an image.
 
     Raises:
         SSENetError: there is none, or more than one.
@@ -61,9 +61,23 @@ def find_results(folder: str | Path = "results") -> Path:
     found = sorted(path.parent.parent for path in Path(folder).glob("*/manifest/train.json"))
     if len(found) == 1:
         return found[0]
-    there = ", ".join(map(str, found)) or "none"
     where = Path(folder).absolute()
-    raise SSENetError(f"--results: expected one run in {where}, found {there}; name the folder")
+    if not found:
+        raise SSENetError(f"--results: expected a run in {where}, found none; name the folder")
+    having = [run for run in found if _ids_of(run) & {image, _plain_id(image)}]
+    if len(having) == 1:
+        return having[0]
+    has = f"{len(having)} of them have" if having else "none of them has"
+    raise SSENetError(
+        f"--results: there are {', '.join(map(str, having or found))} in {where}, and {has} image "
+        f"{image}; name the folder"
+    )
+
+
+def _ids_of(results: Path) -> set[str]:
+    """The ids of a run's images."""
+    manifests = map(load_manifest, sorted(results.glob("manifest/*.json")))
+    return {record.id for manifest in manifests for record in manifest.images}
 
 
 def one_image(results: str | Path, image_id: str) -> OneImage:
@@ -78,6 +92,7 @@ def one_image(results: str | Path, image_id: str) -> OneImage:
     """
     results = Path(results)
     subject = _subject(results, image_id)
+    image_id = subject.record.id
     rows = [ViewRow("What is given", tuple(given(subject)))]
     rows += _cam_rows(results, subject)
     for stage, folder, depth in (
@@ -102,9 +117,10 @@ def one_image(results: str | Path, image_id: str) -> OneImage:
     )
 
 
-def _without_suffix(name: str) -> str:
-    """A photograph's id where its file's name was given."""
-    return re.sub(r"\.(jpe?g|png)$", "", name, flags=re.IGNORECASE)
+def _plain_id(name: str) -> str:
+    """A photograph's id where its file's name or path was given."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def _subject(results: Path, image_id: str) -> Subject:
@@ -117,7 +133,7 @@ def _subject(results: Path, image_id: str) -> Subject:
         )
     ids = {record.id for manifest in found.values() for record in manifest.images}
     if image_id not in ids:
-        image_id = _without_suffix(image_id)
+        image_id = _plain_id(image_id)
     splits = tuple(
         split
         for split, manifest in found.items()

@@ -159,10 +159,12 @@ def markdown(
 ) -> str:
     """The results table, IoU a class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
-    table = markdown_table(COLUMNS, [row.cells() for row in rows], TEXT_COLUMNS)
-    lines = [f"# {title}", "", *table]
-    lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
-    if entries:
+    lines = [f"# {title}", ""]
+    if not rows:
+        lines.append("No split has masks: nothing could be judged.")
+    else:
+        lines += markdown_table(COLUMNS, [row.cells() for row in rows], TEXT_COLUMNS)
+        lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
         header, body = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *markdown_table(header, body)]
     if equivariance:

@@ -15,7 +15,9 @@ from ssenet_core.data.dataset import (
     files_digest,
     image_path,
     mask_path,
+    refuse_strangers,
     split_ids,
+    unlisted_rows,
 )
 from ssenet_core.errors import SSENetError
 
@@ -42,6 +44,21 @@ def test_ids_come_from_lists_and_tags_files(voc: Dataset) -> None:
 def test_a_folder_that_is_not_there_is_named(voc: Dataset) -> None:
     with pytest.raises(SSENetError, match=r"dataset\.root: gone: no such folder \(seen from /"):
         split_ids(voc | {"root": "gone"}, "train")
+
+
+def test_rows_in_no_list_and_scored_images_that_do_not_train_are_found(voc: Dataset) -> None:
+    ids = {split: split_ids(voc, split) for split in ("train", "pseudo_eval", "val")}
+    assert unlisted_rows(voc, ids) == []
+    assert unlisted_rows(voc, {**ids, "train": ["a"]}) == [
+        image for image in ids["train"] if image not in {"a", *ids["val"]}
+    ]
+    assert unlisted_rows(voc | {"tags": ["xml"]}, {"train": []}) == []
+    refuse_strangers(ids)
+    with pytest.raises(SSENetError, match=r"pseudo_eval: images of training.*\n  x\n  y$"):
+        refuse_strangers({"train": ["a"], "pseudo_eval": ["a", "x", "y"]})
+    many = [str(number) for number in range(13)]
+    with pytest.raises(SSENetError, match=r"\n  9\n  and 3 more$"):
+        refuse_strangers({"train": ["a"], "pseudo_eval": many})
 
 
 def test_shapes_ids_are_computed() -> None:
@@ -80,7 +97,7 @@ def test_classes_come_from_where_the_settings_say(voc: Dataset) -> None:
         (["background"], "found 0"),
         (["cat", "cat"], "'cat' is there twice"),
         (["cat", "background"], "no class of its own"),
-        (["cat", "../x"], "without its folder"),
+        (["cat", "../x"], "it has a slash"),
         ([str(k) for k in range(255)], "found 255"),
         ("none.txt", "no such file"),
     ],

@@ -108,6 +108,16 @@ def test_hostile_or_broken_annotations_are_named(
         tags_from_xml(annotate("a", text))
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_columns_may_stand_apart_by_other_marks(tmp_path: Path, separator: str) -> None:
+    lines = [["Image", " TAGS ", "more"], ["a", "cat dog", "x"], ["b", '"potted plant;"', ""]]
+    text = "\ufeff" + "\r\n".join(separator.join(line) for line in lines)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    found = read_tag_table(tmp_path / "t.csv")
+    assert found.problems == ()
+    assert found.rows == {"a": ("cat", "dog"), "b": ("potted plant",)}
+
+
 def test_the_first_source_that_knows_the_image_counts(
     voc: dict[str, Any], annotate: Callable[[str, str], Path]
 ) -> None:

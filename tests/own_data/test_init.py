@@ -10,6 +10,7 @@ from torchvision import models
 
 from ssenet_core.config import merged
 from ssenet_core.data.dataset import class_names, split_ids
+from ssenet_core.data.manifest import examine_images, write_manifest
 from ssenet_core.data.manifest_parts import configured, split_problems
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.setup import Request, set_up
@@ -179,3 +180,21 @@ def test_a_share_spares_the_last_of_a_class(photos: Path, capsys) -> None:
     Path("tags.csv").write_text("image,tags\nZoë 0,cat\nZoë 1,dog\n", encoding="utf-8")
     error = failure(capsys, photos.name, "tags.csv", "--val", "0.5", "--name", "other")
     assert "none can be spared" in error
+
+
+def test_results_of_other_photographs_are_not_taken_over(photos: Path, capsys) -> None:
+    name = "Zo-s-photos"
+    assert init(photos.name, "tags.csv") == 0
+    dataset = config_of(Path(f"{name}.yaml"))["dataset"]
+    records, _ = examine_images(dataset, "train", split_ids(dataset, "train"))
+    write_manifest(Path("results", name, "manifest", "train.json"), dataset, "train", records)
+    again = (photos.name, "tags.csv", "--out", "again.yaml")
+    assert init(*again) == 0
+    Path("elsewhere").mkdir()
+    photos.rename(Path("elsewhere", photos.name))
+    moved = (f"elsewhere/{photos.name}", "tags.csv", "--out", "moved.yaml")
+    error = failure(capsys, *moved)
+    assert f"results/{name}: there are results of {photos} already; --name NAME" in error
+    assert not Path("moved.yaml").exists()
+    assert init(*moved, "--name", "moved") == 0
+    assert init(*moved, "--force") == 0

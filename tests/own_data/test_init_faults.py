@@ -30,7 +30,8 @@ def test_wrong_places_say_what_was_expected(photos: Path, capsys) -> None:
         ("image,tags\nZoë 1,\nZoë 2,\n", "no row has a tag"),
         ("image,tags\nZoë 1,cat\nZoë 2,cat\n", "found only 'cat'"),
         ("image,tags\nZoë 1,cat\nZoë 2,background\n", "'background' is no class"),
-        ("image;tags\nZoë 1;cat\n", "found 'image;tags'"),
+        ("image:tags\nZoë 1:cat\n", "found 'image:tags'"),
+        ("image,tags\nZoë 1,cat\nZoë 2,a/b\n", "'a/b': no class can be called so"),
     ],
 )
 def test_tables_that_teach_nothing(photos: Path, capsys, table: str, said: str) -> None:

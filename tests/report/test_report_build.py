@@ -143,8 +143,12 @@ def test_a_run_without_masks_has_a_report(run, tmp_path):
     lists = {key: [] for key in ("evaluations", "trivial", "equivariance", "gallery")}
     nothing = lists | {"metrics": {}, "benchmarks": {}}
     page = Page(build(run, tmp_path, **nothing))
-    assert {attributes["id"] for attributes in page.all("section")} == SECTIONS
+    sections = [attributes["id"] for attributes in page.all("section")]
+    assert {*sections} == SECTIONS - {"classes", "curves", "scales"}
+    assert sections.index("gallery") < sections.index("equivariance")
     assert (tmp_path / "gallery.png").stat().st_size
+    (text,) = tmp_path.glob("*.md")
+    assert text.read_text().endswith("No split has masks: nothing could be judged.\n")
 
 
 def test_a_gallery_image_needs_its_manifest(run, tmp_path):

@@ -13,6 +13,8 @@ from pathlib import Path
 from ssenet_core.errors import SSENetError
 
 NOT_LOSSES = frozenset({"step", "epoch", "lr"})
+# A job has more as soon as it computes: with less it had ended when Snakemake looked again.
+LEAST_MIB = 30
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ def stage_costs(benchmarks: Mapping[str, str | Path]) -> list[StageCost]:
     jobs: dict[str, list[tuple[float, float | None]]] = {}
     for name, path in benchmarks.items():
         for row in _rows(path, "\t", "s"):
-            seconds = _number(row["s"]) or 0.0
-            jobs.setdefault(name.split("/")[0], []).append((seconds, _number(row.get("max_rss"))))
+            seconds, peak = _number(row["s"]) or 0.0, _number(row.get("max_rss"))
+            measured = peak if peak is not None and peak >= LEAST_MIB else None
+            jobs.setdefault(name.split("/")[0], []).append((seconds, measured))
     return [
         StageCost(
             stage=stage,

@@ -22,6 +22,8 @@ def test_benchmarks_are_summed_by_stage(tmp_path):
     (tmp_path / "b").write_text("s\th:m:s\tmax_rss\n70.0\t0:01:10\tNA\n")
     costs = stage_costs({"infer/x/0": tmp_path / "a", "infer/x/1": tmp_path / "b"})
     assert [cost.cells() for cost in costs] == [["infer", "2", "1 min 20 s", "1 min 10 s", "500"]]
+    (tmp_path / "short").write_text("s\tmax_rss\n2.0\t9.1\n")
+    assert stage_costs({"score": tmp_path / "short"})[0].peak_mib is None
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.25, "4.2 s"), (7790, "2 h 09 min")])

@@ -30,6 +30,8 @@ def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
             if place[last] is error.instance:  # not so where the fault is in a section's keys
                 place[last] = _read_text(error.instance)
     nulls = list(_paths_of("null", config))
+    if not nulls:
+        return  # as a rule; looking at everything again takes time, which every job has to wait
     for path in nulls:
         place, last = _place(config, path)
         place[last] = None

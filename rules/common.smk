@@ -26,6 +26,7 @@ from ssenet_core.data.dataset import (
     split_ids,
     unlisted_rows,
 )
+from ssenet_core.data.layout import some_of
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint

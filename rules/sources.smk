@@ -67,9 +67,8 @@ def refuse_awaited(wildcards):
 
 def unlisted_message(images):
     """What to say of rows in the tags file that no list has."""
-    some = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
     table = os.path.normpath(os.path.join(DATASET["root"], DATASET["tags_csv"]["train"]))
-    return f"{table}: {len(images)} image(s) with a row are in no list and are left out: {some}"
+    return f"{table}: {len(images)} image(s) with a row are in no list and are left out: {some_of(images)}"
 
 
 if AWAITED and workflow.is_main_process:

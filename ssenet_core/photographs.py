@@ -18,7 +18,7 @@ from ssenet_core.pictures import label_overlay
 from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.storage import load_image, read_json, write_json, write_label_png, write_png
-from ssenet_core.storage.images import SUFFIXES, UNREAD_SUFFIXES
+from ssenet_core.storage.images import SUFFIXES, UNREAD_SUFFIXES, pictures_in
 
 
 def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
@@ -38,7 +38,7 @@ def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
         if not place.exists():
             problems.append(f"{place}: no such file or folder")
             continue
-        files = _in_folder(place) if place.is_dir() else [place]
+        files = pictures_in(place) if place.is_dir() else [place]
         if not files:
             problems.append(f"{place}: no {', '.join(SUFFIXES)} file in this folder")
         for file in files:
@@ -63,16 +63,14 @@ def passed_over(places: Sequence[str | Path]) -> list[str]:
     """
     lines = []
     for folder in (place for place in map(Path, places) if place.is_dir()):
-        inside = sorted(folder.iterdir())
         lines += [
             f"{path} is left out: {path.suffix} is not read, save it as JPEG or PNG"
-            for path in inside
-            if path.suffix.lower() in UNREAD_SUFFIXES and not path.name.startswith(".")
+            for path in pictures_in(folder, UNREAD_SUFFIXES)
         ]
         lines += [
             f"{path} is left out: photographs in folders below are not looked for, name the folder"
-            for path in inside
-            if path.is_dir() and _in_folder(path)
+            for path in sorted(folder.iterdir())
+            if path.is_dir() and pictures_in(path)
         ]
     return lines
 
@@ -128,14 +126,6 @@ def shares(labels: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float
     """Each class's share of the pixels; they sum to one."""
     counts = np.bincount(labels.ravel(), minlength=len(classes))
     return {name: int(count) / labels.size for name, count in zip(classes, counts, strict=True)}
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    return [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-    ]
 
 
 def _prepare(photographs: Mapping[str, Path], folders: Sequence[Path]) -> None:

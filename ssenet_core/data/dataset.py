@@ -231,7 +231,7 @@ def _checked(names: list[str], source: str) -> tuple[str, ...]:
     problems = [f"{name!r} is there twice" for name, n in Counter(names).items() if n > 1]
     problems += [
         f"{shortened(name)}: no class can be called so, as files are: "
-        + problem.replace("an id is a file's name without its folder and suffix", "it has a slash")
+        + ("it has a slash" if "/" in name or "\\" in name else problem)
         for name in names
         if (problem := id_problem(name))
     ]

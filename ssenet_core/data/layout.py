@@ -7,11 +7,13 @@ cannot be part of a file's name.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from stat import S_ISREG
 
 from ssenet_core.errors import SSENetError
 
+SHOWN = 3  # names of a long list in a message that is not about each of them
 LONGEST_ID = 200  # bytes: a file's name holds 255, and ids get suffixes and temporary prefixes
 LONGEST_SHOWN = 80  # characters of a line in a message
 _PATH_VARIABLE = re.compile("<[a-z][a-z0-9_]*>")
@@ -109,6 +111,11 @@ def shortened(text: str) -> str:
 def listing(heading: str, problems: list[str]) -> str:
     """A heading with its problems below, one a line."""
     return "\n".join([f"{heading}:", *(f"  {problem}" for problem in problems)])
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some names, for a message that is not about each of them."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def unique(ids: list[str]) -> list[str]:

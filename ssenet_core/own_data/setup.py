@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ssenet_core.data.layout import listing
+from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.own_data.machine import Machine, this_machine
@@ -196,10 +196,9 @@ def _described(
 def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> list[str]:
     notes = []
     if found.without_row:
-        some = ", ".join(found.without_row[:3]) + (", ..." if len(found.without_row) > 3 else "")
         notes.append(
             f"{len(found.without_row)} photograph(s) in the folder have no row and are left out: "
-            f"{some}"
+            f"{some_of(found.without_row)}"
         )
     if found.turned:
         notes.append(

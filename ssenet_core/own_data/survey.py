@@ -15,14 +15,13 @@ from typing import Any
 from PIL import Image
 
 from ssenet_core.data.dataset import class_names
-from ssenet_core.data.layout import listing
+from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES
+from ssenet_core.storage.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
 
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
-SHOWN = 3  # names of a long list in a message that is not about each of them
 
 
 @dataclass(frozen=True)
@@ -126,24 +125,16 @@ def _photographs(folder: Path) -> dict[str, None]:
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
         raise SSENetError(f"{folder}: expected the folder of the photographs, but {what}")
-    found = _images_in(folder)
+    found = pictures_in(folder)
     if not found:
         below = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
-        inside = [name for name in below if _images_in(folder / name)]
+        inside = [name for name in below if pictures_in(folder / name)]
         hint = f"; give {' or '.join(str(folder / name) for name in inside)}" if inside else ""
-        unread = [p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in UNREAD_SUFFIXES]
+        unread = [path.name for path in pictures_in(folder, UNREAD_SUFFIXES)]
         if unread:
-            hint = f"; {_some(unread)}: this format is not read, save them as JPEG"
+            hint = f"; {some_of(unread)}: this format is not read, save them as JPEG"
         raise SSENetError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none{hint}")
-    return dict.fromkeys(sorted(found))
-
-
-def _images_in(folder: Path) -> list[str]:
-    return [
-        path.name
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    return dict.fromkeys(path.name for path in found)
 
 
 def _missing(
@@ -153,8 +144,8 @@ def _missing(
     missing = [image_id for image_id in rows.rows if f"{image_id}{suffix}" not in names]
     if missing and len(missing) == len(rows.rows):
         raise SSENetError(
-            f"{table}: none of its {len(missing)} images ({_some(missing)}) is in {folder}, which "
-            f"has {_some(list(names))}; give the folder and the table that belong together"
+            f"{table}: none of its {len(missing)} images ({some_of(missing)}) is in {folder}, "
+            f"which has {some_of(list(names))}; give the folder and the table that belong together"
         )
     meant = {_loosely(name): name for name in reversed(names)}
     # A photograph with a row of its own was not meant by a row that is only like it.
@@ -169,14 +160,14 @@ def _missing(
 
 def _elsewhere(folder: Path) -> dict[str, str]:
     """What to say of photographs in formats that are not read or in folders below, by their ids."""
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in UNREAD_SUFFIXES:
-            found[path.stem] = f"; {path.name} is there, whose format is not read: save it as JPEG"
-        elif path.is_dir():
-            for name in _images_in(path):
-                where = f"; it is in {path.name}/: photographs must lie in the folder itself"
-                found.setdefault(Path(name).stem, where)
+    found = {
+        path.stem: f"; {path.name} is there, whose format is not read: save it as JPEG"
+        for path in pictures_in(folder, UNREAD_SUFFIXES)
+    }
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for path in pictures_in(below):
+            where = f"; it is in {below.name}/: photographs must lie in the folder itself"
+            found.setdefault(path.stem, where)
     return found
 
 
@@ -198,10 +189,6 @@ def _loosely(name: str) -> str:
     """A name without suffix, case and Unicode form."""
     bare = name[: name.rindex(".")] if Path(name).suffix.lower() in SUFFIXES else name
     return unicodedata.normalize("NFC", bare).casefold()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _too_few(table: Path, classes: Sequence[str]) -> list[str]:

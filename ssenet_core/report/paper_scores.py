@@ -29,8 +29,8 @@ def paper_score(row: Row, cams: Mapping[str, Mapping[str, Any]]) -> float | None
     if SPLITS.get(row.stage) != row.split:
         return None
     cam = row.variant.partition("/")[0]
-    rates = [published_branch(cams[name]) for name in cams if base_variant(name) == cam]
-    rate = rates[0] if rates else None
+    seeds = (cams[name] for name in cams if base_variant(name) == cam)
+    rate = next(map(published_branch, seeds), None)
     if row.stage == "deeplab":
         ours = next(method for method in METHODS if method.name == "SSENet (paper)")
         return ours.val if rate == CHOSEN_RATE else None

@@ -26,6 +26,15 @@ UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".
 STRETCHED = {"L;2", "L;4"}  # Pillow's names of grey that it multiplies to fill 0 to 255
 
 
+def pictures_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """Files of a folder whose names end with a picture's suffix, sorted, hidden ones left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
+
+
 @cache
 def voc_palette() -> bytes:
     """The 256 RGB colours of VOC: bit k of a label is bit 7 - k // 3 of channel k mod 3."""

@@ -207,22 +207,14 @@ def test_a_deleted_file_reruns_its_shard_and_what_follows(
     assert stale == {**shards(rule, split, own), **after}
 
 
-def test_code_reruns_what_it_computes(finished: Tree) -> None:
-    crf = finished.path / "ssenet_core" / "crf.py"
-    with put_back(crf):
-        crf.write_text(f"# A remark.\n{crf.read_text()}")
+@pytest.mark.parametrize("changed", ["ssenet_core/crf.py", "workflow_scripts/refine_cam.py"])
+def test_code_counts_by_what_it_computes_not_by_its_date(finished: Tree, changed: str) -> None:
+    file = finished.path / changed
+    with put_back(file):
+        file.write_text(f"# A remark.\n{file.read_text()}")
         assert finished.stale() == {}
-        crf.write_text(f"{crf.read_text()}\nA_CONSTANT = 1\n")
-        assert finished.stale() == FROM_REFINE
-
-
-def test_a_script_counts_by_its_code_not_by_its_date(finished: Tree) -> None:
-    script = finished.path / "workflow_scripts" / "refine_cam.py"
-    with put_back(script):
-        script.write_text(f"# A remark.\n{script.read_text()}")
-        assert finished.stale() == {}
-        script.write_text(f"{script.read_text()}\nA_CONSTANT = 1\n")
-        os.utime(script, (0, 0))
+        file.write_text(f"{file.read_text()}\nA_CONSTANT = 1\n")
+        os.utime(file, (0, 0))
         assert finished.stale() == FROM_REFINE
 
 

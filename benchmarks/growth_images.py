@@ -10,21 +10,20 @@ through the two sizes. Memory is not: a shard stays a hundred images, a batch wh
 """
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
 
 import yaml
 from compare import machine, table
 
+from ssenet_core.report.tables import stage_costs
+
 REPOSITORY = Path(__file__).parents[1]
 IMAGES_A_SHARD = 100
-SEEN = 50  # MiB; less is a process that had not even imported anything
 WHOLE = "everything, as a clock saw it"
 
 Stages = dict[str, tuple[float, float]]
@@ -64,22 +63,13 @@ def measure(images: int) -> Stages:
 
 
 def stages(benchmarks: Path) -> Stages:
-    """What Snakemake measured of each rule's jobs."""
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for path in sorted(benchmarks.rglob("*.tsv")):
-        stage = path.relative_to(benchmarks).parts[0]
-        with path.open() as file:
-            for job in csv.DictReader(file, delimiter="\t"):
-                memory = 0.0 if job["max_rss"] in ("NA", "-") else float(job["max_rss"])
-                found[stage].append((float(job["s"]), memory))
-    return {
-        stage: (sum(seconds for seconds, _ in jobs), max(memory for _, memory in jobs))
-        for stage, jobs in found.items()
-    }
+    """What Snakemake measured of each rule's jobs; 0 where it saw no memory."""
+    files = {str(path.relative_to(benchmarks)): path for path in sorted(benchmarks.rglob("*.tsv"))}
+    return {cost.stage: (cost.seconds, cost.peak_mib or 0.0) for cost in stage_costs(files)}
 
 
 def cell(seconds: float, memory: float) -> str:
-    return f"{seconds:.3g} s" + (f", {memory:.0f} MiB" if memory > SEEN else "")
+    return f"{seconds:.3g} s" + (f", {memory:.0f} MiB" if memory else "")
 
 
 def main() -> None:

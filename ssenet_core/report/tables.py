@@ -14,7 +14,7 @@ from ssenet_core.errors import SSENetError
 
 NOT_LOSSES = frozenset({"step", "epoch", "lr"})
 # A job has more as soon as it computes: with less it had ended when Snakemake looked again.
-LEAST_MIB = 30
+LEAST_MIB = 50
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ In: sizes and numbers, and a folder of photographs where there is one. Out: arra
 the manifest that names them.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,13 @@ from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data.manifest import ImageRecord, write_manifest
 from ssenet_core.data.shapes import draw_shapes
 from ssenet_core.storage import sha256_file
+from ssenet_core.storage.stacks import MAP_STEPS
 
 WIDTH, HEIGHT = 500, 375  # the usual photograph of VOC
 DRAWN = 500  # side of a drawn picture; larger ones are resized from it
 STRIDE, RADIUS = 8, 5
+SCALES = (0.5, 1.0, 1.5, 2.0)
+COARSE = (18, 24)  # cells of the noise that maps and masks are made of
 CLASSES = 6  # the most that `shapes` draws
 
 
@@ -44,7 +48,7 @@ def mask(
     random = np.random.default_rng([1, number])
     present = random.choice(np.arange(1, classes + 1), 3, replace=False)
     values = np.concatenate([[0, 0], present, [255]]).astype(np.uint8)
-    blobs = _smooth(random, len(values), width, height)
+    blobs = _smooth(random.normal(size=(len(values), *COARSE)), width, height)
     return values[blobs.argmax(axis=0)]
 
 
@@ -56,18 +60,20 @@ def class_maps(
     number: int = 1,
     stored: bool = True,
 ) -> NDArray[np.float32]:
-    """Smooth maps in [0, 1], maximum 1, (classes, height, width); those of files were float16."""
-    maps = _smooth(np.random.default_rng([2, number]), classes, width, height).clip(0)
+    """Maps of four scales in [0, 1], maximum 1, (classes, height, width); or as files have them."""
+    random = np.random.default_rng([2, number])
+    noise = random.normal(size=(classes, *COARSE))
+    maps = sum(_smooth(noise, width, height, STRIDE / scale).clip(0) for scale in SCALES)
     maps /= maps.max(axis=(1, 2), keepdims=True)
-    return maps.astype(np.float16).astype(np.float32) if stored else maps
+    return np.rint(maps * MAP_STEPS) / np.float32(MAP_STEPS) if stored else maps
 
 
 def _smooth(
-    random: np.random.Generator, stacks: int, width: int, height: int
+    noise: NDArray[np.float64], width: int, height: int, stride: float = STRIDE
 ) -> NDArray[np.float32]:
-    """Noise of a dozen cells a side, up-sampled from a stride-8 grid as class maps are."""
-    coarse = torch.from_numpy(random.normal(size=(1, stacks, 9, 12)).astype(np.float32))
-    cells = (-(-height // STRIDE), -(-width // STRIDE))
+    """Coarse noise up-sampled from a grid of `stride` pixels, as class maps are."""
+    coarse = torch.from_numpy(noise.astype(np.float32))[None]
+    cells = (math.ceil(height / stride), math.ceil(width / stride))
     grid = functional.interpolate(coarse, cells, mode="bicubic", align_corners=False)
     full = functional.interpolate(grid, (height, width), mode="bilinear", align_corners=False)
     return full[0].numpy()

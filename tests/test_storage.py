@@ -13,6 +13,7 @@ from ssenet_core.storage import (
     ClassMaps,
     RefinedScores,
     atomic_path,
+    hdf5,
     load_image,
     read_json,
     read_label_png,
@@ -24,7 +25,7 @@ from ssenet_core.storage import (
     write_maps,
     write_refined,
 )
-from ssenet_core.storage import stacks as stacks_of_files
+from ssenet_core.storage.hdf5 import read_arrays, write_arrays
 
 
 @pytest.fixture
@@ -126,15 +127,19 @@ def test_what_is_not_labels_is_not_written(tmp_path, labels):
 def test_maps_round_trip(tmp_path, rng, classes):
     written = class_maps(rng, classes)
     write_maps(tmp_path / "a.h5", written)
-    found = read_maps(tmp_path / "a.h5")
+    found = read_maps(tmp_path / "a.h5", "scales", "size", "no such attribute")
     assert found.image_id == "a"
     assert found.maps.dtype == np.float32
     assert found.maps.shape == written.maps.shape
-    np.testing.assert_allclose(found.maps, written.maps, atol=2**-11)
+    np.testing.assert_allclose(found.maps, written.maps, atol=2**-9)
     np.testing.assert_array_equal(found.classes, written.classes)
     assert found.classes.dtype == np.int64
+    assert set(found.attributes) == {"scales", "size"}
     np.testing.assert_array_equal(found.attributes["scales"], [0.5, 1.0])
     assert tuple(found.attributes["size"]) == (13, 17)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["maps"].dtype == np.float16
+        assert file.attrs["image_id"] == "a"
 
 
 def test_maps_take_a_fourth_of_float32_at_most(tmp_path, rng):
@@ -146,25 +151,29 @@ def test_maps_take_a_fourth_of_float32_at_most(tmp_path, rng):
     assert (tmp_path / "a.h5").stat().st_size <= maps.nbytes / 4
 
 
-def test_every_float16_is_read_as_its_own_value(tmp_path):
+@pytest.mark.parametrize("shape", [(1, 1, 2**16), (2, 2**15), (2**16,)])
+def test_every_float16_is_read_as_its_own_value(tmp_path, shape):
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    for kept in (halves, halves[(halves >= 0) & (halves <= 1)]):
-        values = kept.reshape(1, 1, -1).astype(np.float32)
-        write_maps(tmp_path / "a.h5", ClassMaps("a", values, np.array([1])))
-        np.testing.assert_array_equal(read_maps(tmp_path / "a.h5").maps, values)
+    between = np.where((halves >= 0) & (halves <= 1), halves, np.float16(0))
+    for values in (halves, between):
+        write_arrays(tmp_path / "a.h5", "ssenet test", {"x": values.reshape(shape)}, {})
+        found, _ = read_arrays(tmp_path / "a.h5", "ssenet test", (), needed=("x",))
+        assert found["x"].dtype == np.float32
+        np.testing.assert_array_equal(found["x"], values.reshape(shape).astype(np.float32))
 
 
 def test_files_of_a_machine_without_the_compression_are_the_same(tmp_path, rng, monkeypatch):
     """Written with what HDF5 itself can do, read back equal, in files that differ."""
     maps = class_maps(rng)
     write_maps(tmp_path / "a.h5", maps)
-    monkeypatch.setattr(stacks_of_files, "COMPRESSION", {"compression": "gzip", "shuffle": True})
+    monkeypatch.setattr(hdf5, "COMPRESSION", {"compression": "gzip", "shuffle": True})
     write_maps(tmp_path / "b.h5", maps)
     filters = []
     for name in ("a.h5", "b.h5"):
         with h5py.File(tmp_path / name) as file:
-            filters.append(file["maps"].id.get_create_plist().get_filter(1)[0])
-    assert filters == [32004, h5py.h5z.FILTER_DEFLATE]
+            made = file["maps"].id.get_create_plist()
+            filters.append([made.get_filter(place)[0] for place in range(made.get_nfilters())])
+    assert filters == [[32004], [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]]
     np.testing.assert_array_equal(
         read_maps(tmp_path / "a.h5").maps, read_maps(tmp_path / "b.h5").maps
     )
@@ -172,7 +181,7 @@ def test_files_of_a_machine_without_the_compression_are_the_same(tmp_path, rng, 
 
 def test_a_machine_without_the_compression_says_what_is_missing(tmp_path, rng, monkeypatch):
     write_maps(tmp_path / "a.h5", class_maps(rng))
-    monkeypatch.setattr(stacks_of_files.h5py.h5z, "filter_avail", lambda code: code != 32004)
+    monkeypatch.setattr(hdf5.h5z, "filter_avail", lambda code: code != 32004)
     with pytest.raises(SSENetError, match=r"a\.h5: reading it needs the package hdf5plugin$"):
         read_maps(tmp_path / "a.h5")
 

@@ -67,7 +67,7 @@ def evaluate_cam(
     curve = ThresholdCurve([*grid, alpha], split.num_classes)
     tags_used = True
     for record, truth, path in _judged(split, maps_dir, ".h5", f"Scoring CAMs {name}"):
-        found = read_maps(path)
+        found = read_maps(path, CLASSES_FROM)
         with naming(path, record):
             curve.add(truth, found.maps, found.classes)
         tags_used &= str(found.attributes.get(CLASSES_FROM, "tags")) == "tags"

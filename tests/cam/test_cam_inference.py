@@ -68,7 +68,7 @@ def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
         "images": [image.id for image in images.images],
     }
     for image, file in zip(images.images, files, strict=True):
-        maps = read_maps(file)
+        maps = read_maps(file, "checkpoint_sha256", "classes_from")
         assert maps.image_id == image.id
         assert maps.maps.shape == (len(image.tags), image.height, image.width)
         assert tuple(maps.classes) == image.tags

@@ -52,9 +52,10 @@ for shard, ids in SHARDS["train"].items():
             f"{TIMES}/random_walk/{{cam}}/{{affinity}}/train/{shard}.tsv"
         conda:
             "../envs/ssenet.yaml"
+        threads: INFERENCE_THREADS
         resources:
             gpu=GPUS,
-            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            mem_mb=growing(INFERENCE_MEM_MB),
             runtime=growing(240),
         params:
             shard=shard,

@@ -49,9 +49,10 @@ for split in ("train", "val"):
                 f"{TIMES}/infer_cam/{{cam}}/{split}/{shard}.tsv"
             conda:
                 "../envs/ssenet.yaml"
+            threads: INFERENCE_THREADS
             resources:
                 gpu=GPUS,
-                mem_mb=growing(COMPUTE["shard_mem_mb"]),
+                mem_mb=growing(INFERENCE_MEM_MB),
                 runtime=growing(240),
             params:
                 shard=shard,

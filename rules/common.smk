@@ -267,4 +267,5 @@ def code(script, *modules):
 
 
 GPUS = configuration.gpus_a_job(COMPUTE)
+INFERENCE_THREADS, INFERENCE_MEM_MB = configuration.inference_needs(COMPUTE)
 TRAIN_GPUS = GPUS * COMPUTE["train_gpus"] * COMPUTE["train_nodes"]

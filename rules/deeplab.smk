@@ -51,9 +51,10 @@ for split in ("val", "test"):
                 f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.tsv"
             conda:
                 "../envs/ssenet.yaml"
+            threads: INFERENCE_THREADS
             resources:
                 gpu=GPUS,
-                mem_mb=growing(COMPUTE["shard_mem_mb"]),
+                mem_mb=growing(INFERENCE_MEM_MB),
                 runtime=growing(240),
             params:
                 shard=shard,
@@ -79,9 +80,10 @@ rule predict_gallery:
         f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/gallery.tsv"
     conda:
         "../envs/ssenet.yaml"
+    threads: INFERENCE_THREADS
     resources:
         gpu=GPUS,
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(INFERENCE_MEM_MB),
         runtime=growing(240),
     params:
         shard=0,

@@ -4,11 +4,7 @@ In: photographs and their class activation maps. Out: one HDF5 file an image wit
 each background score, and the labels of the constant one. Bad images are all named in one error.
 """
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +26,8 @@ from ssenet_core.scores import (
     with_background,
 )
 from ssenet_core.shard import Shard
-from ssenet_core.storage import (
-    ClassMaps,
-    RefinedScores,
-    write_refined,
-)
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+from ssenet_core.storage import ClassMaps, RefinedScores, write_refined
+from ssenet_core.workers import worker_pool
 
 
 @dataclass(frozen=True)
@@ -125,21 +116,5 @@ def _outcomes(tasks: Sequence[_Task], workers: int) -> Iterator[Iterator[str | N
     if workers <= 1:
         yield map(_refine_file, tasks)
         return
-    # Fresh processes: forked ones may inherit locks of the threads of libraries such as torch.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_keep_to_one_thread
-    )
-    try:
+    with worker_pool(workers) as pool:
         yield pool.map(_refine_file, tasks)
-    except BrokenProcessPool as error:
-        raise SSENetError(
-            f"one of {workers} processes of the dense CRF was killed, most likely for lack of "
-            "memory; give the job more memory or fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _keep_to_one_thread() -> None:
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"

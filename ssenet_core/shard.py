@@ -4,14 +4,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.memory import gpu_memory
 from ssenet_core.progress import progress
 from ssenet_core.storage import remove_leftovers, write_record
+from ssenet_core.workers import later, read_ahead
 
 LOG = logging.getLogger("ssenet")
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,38 @@ class Shard:
         LOG.info("%s: %s of %d images", self.record, made, len(self.files))
 
 
-def map_images(shard: Shard, write: Callable[[ImageRecord, Path], None], made: str) -> None:
-    """Call `write(image, path)` for every file of a shard, then write the shard's record."""
+def map_images(
+    shard: Shard,
+    made: str,
+    *,
+    read: Callable[[ImageRecord], Given],
+    compute: Callable[[ImageRecord, Given], Sequence[Any]],
+    write: Callable[..., None],
+    workers: int = 0,
+) -> None:
+    """Make every file of a shard, then write the shard's record.
+
+    Args:
+        made: what the files are, for the log.
+        read: an image to what is computed with; a thread reads ahead if there are workers.
+        compute: its outcome is what `write` takes after the path.
+        write: at module level, as processes are told its name.
+        workers: processes that write while the next images are computed; 0 to do all in turn.
+    """
     pairs = shard.pairs()
-    for image, path in progress(pairs, total=len(pairs), description=made):
-        with gpu_memory(
-            f"{made} of {image.id}, 1 image and its mirror image at a time",
-            "lower the largest of the stage's scales, or use precision bf16-mixed",
-        ):
-            write(image, path)
+    images = (image for image, _ in pairs)
+    given = read_ahead(read, images) if workers else map(read, images)
+    if workers:
+        LOG.info(
+            "%s: %d process%s beside it", made, workers, "es write" if workers > 1 else " writes"
+        )
+    with later(workers) as call:
+        steps = progress(zip(pairs, given, strict=True), total=len(pairs), description=made)
+        for (image, path), item in steps:
+            with gpu_memory(
+                f"{made} of {image.id}, 1 image and its mirror image at a time",
+                "lower the largest of the stage's scales, or use precision bf16-mixed",
+            ):
+                found = compute(image, item)
+            call(write, path, *found)
     shard.finish(made)

@@ -160,7 +160,9 @@ def expected(segmenter: Segmenter) -> tuple[torch.Tensor, torch.Tensor]:
     image = photograph(seed=5)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
-        return pixels, mean_scores(segmenter.network, image, [1.0], flip=False)
+        return pixels, mean_scores(
+            segmenter.network, [np.array(image)], pixels.shape[2:], flip=False
+        )
 
 
 def test_torchscript_has_the_networks_scores(

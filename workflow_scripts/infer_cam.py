@@ -1,13 +1,15 @@
 """Class activation maps of a shard's images (rules infer_cam_*)."""
 
-from ssenet_core.cam.inference import infer_cam
-from ssenet_core.job import job
-from ssenet_core.shard import Shard
-
 if __name__ == "__main__":
+    # Not for the processes beside this one, which import this file.
+    from ssenet_core.cam.inference import infer_cam
+    from ssenet_core.job import job
+    from ssenet_core.shard import Shard
+
     with job(snakemake.log[0], snakemake.threads):
         infer_cam(
             Shard.of_job(snakemake),
             snakemake.params.settings,
             checkpoint=snakemake.input.checkpoint,
+            workers=snakemake.threads - 1,
         )

@@ -1,13 +1,15 @@
 """Predictions for a shard's images (rules predict_*)."""
 
-from ssenet_core.deeplab.inference import predict
-from ssenet_core.job import job
-from ssenet_core.shard import Shard
-
 if __name__ == "__main__":
+    # Not for the processes beside this one, which import this file.
+    from ssenet_core.deeplab.inference import predict
+    from ssenet_core.job import job
+    from ssenet_core.shard import Shard
+
     with job(snakemake.log[0], snakemake.threads):
         predict(
             Shard.of_job(snakemake),
             snakemake.params.settings,
             checkpoint=snakemake.input.checkpoint,
+            workers=snakemake.threads - 1,
         )

@@ -14,21 +14,20 @@ from torch.nn import functional
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.stored_maps import maps_on
-from ssenet_core.crf import dense_crf
-from ssenet_core.data.augment import to_tensor
+from ssenet_core.data.augment import Pixels, to_tensor
 from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.label_files import write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.models.networks import AffinityNetwork
 from ssenet_core.scores import (
     block_average,
     constant_background,
-    labels_from_scores,
     power_background,
     with_background,
 )
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps, write_label_png
+from ssenet_core.storage import ClassMaps
 
 
 def random_walk(
@@ -37,6 +36,7 @@ def random_walk(
     *,
     checkpoint: str | Path,
     maps_dir: str | Path,
+    workers: int = 0,
 ) -> None:
     """Write the pseudo labels of one shard's images, `{image id}.png` each.
 
@@ -46,21 +46,28 @@ def random_walk(
             precision.
         checkpoint: an AffinityNet's.
         maps_dir: class activation maps, `{image id}.h5` each.
+        workers: processes that do what follows the walk, see `map_images`.
     """
     device = pick_device()
     network, _ = load_checkpoint(checkpoint, "affinity", device)
 
-    def write(image: ImageRecord, path: Path) -> None:
+    def read(image: ImageRecord) -> tuple[Image.Image, ClassMaps]:
         photograph = image.photograph()
-        maps = maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
+        return photograph, maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
+
+    def compute(
+        image: ImageRecord, given: tuple[Image.Image, ClassMaps]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], Pixels, Any]:
+        photograph, maps = given
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = walked_scores(network, photograph, maps, settings)
         if settings["crf"]:
-            total = scores.sum(axis=0, keepdims=True)
-            scores = dense_crf(np.array(photograph), scores / total, **settings["crf"])
-        write_label_png(path, labels_from_scores(scores, maps.classes))
+            scores = scores / scores.sum(axis=0, keepdims=True)
+        return scores, maps.classes, np.array(photograph), settings["crf"]
 
-    map_images(shard, write, "pseudo labels")
+    map_images(
+        shard, "pseudo labels", read=read, compute=compute, write=write_labels, workers=workers
+    )
 
 
 def walked_scores(
@@ -75,7 +82,7 @@ def walked_scores(
         scores = with_background(cells, constant_background(cells, background["alpha"]))
     else:
         scores = with_background(cells, power_background(cells, background["power"]))
-    features = network(to_tensor(image)[None].to(device)).float()
+    features = network(to_tensor(image, device)[None]).float()
     affinities = pair_affinities(features, settings["radius"])[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),

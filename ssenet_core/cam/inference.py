@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
-from ssenet_core.data.augment import resize_by, to_tensor
+from ssenet_core.data.augment import Pixels, to_tensor, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
@@ -22,35 +22,49 @@ from ssenet_core.shard import Shard, map_images
 from ssenet_core.storage import ClassMaps, sha256_file, write_maps
 
 
-def infer_cam(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
+def infer_cam(
+    shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path, workers: int = 0
+) -> None:
     """Write the class activation maps of one shard's images, `{image id}.h5` each.
 
     Args:
         shard: the job's images.
         settings: `inference` of the variant: scales, flip, precision.
         checkpoint: a CAM network's.
+        workers: processes that write files, see `map_images`.
     """
     device = pick_device()
     network, facts = load_checkpoint(checkpoint, "cam", device)
     checksum = sha256_file(checkpoint)
-    alignment = facts["settings"]["alignment"]
+    flip, alignment = settings["flip"], facts["settings"]["alignment"]
 
-    def write(image: ImageRecord, path: Path) -> None:
+    def read(image: ImageRecord) -> tuple[Pixels, list[Pixels]]:
+        photograph = image.photograph()
+        return np.array(photograph), views_at(photograph, settings["scales"])
+
+    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> tuple[ClassMaps]:
+        photograph, views = given
+        size = photograph.shape[:2]
         with torch.inference_mode(), autocast(device, settings["precision"]):
-            scores = multi_scale_maps(
-                network, image.photograph(), settings["scales"], settings["flip"], alignment
-            )
-        classes = list(image.tags) if image.tags else _decided(network, image, device)
-        maps = normalised_maps(scores, classes)
+            scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
+        classes = list(image.tags) if image.tags else _decided(network, photograph, device)
         attributes = {
             "scales": np.asarray(settings["scales"], np.float64),
-            "flip": settings["flip"],
+            "flip": flip,
             "checkpoint_sha256": checksum,
             "classes_from": "tags" if image.tags else "classifier",
         }
-        write_maps(path, ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes))
+        maps = normalised_maps(scores, classes)
+        return (ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes),)
 
-    map_images(shard, write, "class activation maps")
+    map_images(
+        shard,
+        "class activation maps",
+        read=read,
+        compute=compute,
+        write=write_maps,
+        workers=workers,
+    )
 
 
 def multi_scale_maps(
@@ -78,11 +92,26 @@ def single_scale_maps(
     Returns:
         (classes, H, W) float32, not normalised.
     """
-    width, height = image.size
-    view = to_tensor(resize_by(image, scale))[None].to(next(network.parameters()).device)
-    views = torch.cat([view, view.flip(3)]) if flip else view
+    (view,) = views_at(image, [scale])
+    return view_maps(network, view, (image.height, image.width), flip, alignment)
+
+
+def view_maps(
+    network: nn.Module, view: Pixels, size: tuple[int, int], flip: bool, alignment: str
+) -> Tensor:
+    """Class maps of a view, and of its mirror image, at the photograph's size, ReLU'd and summed.
+
+    Args:
+        view: the photograph at some scale.
+        size: the photograph's height and width.
+
+    Returns:
+        (classes, H, W) float32, not normalised.
+    """
+    one = to_tensor(view, next(network.parameters()).device)[None]
+    views = torch.cat([one, one.flip(3)]) if flip else one
     maps = functional.relu(network(views)).float()
-    maps = maps_to_pixels(maps, (view.shape[2], view.shape[3]), (height, width), alignment)
+    maps = maps_to_pixels(maps, (one.shape[2], one.shape[3]), size, alignment)
     return maps[0] + maps[1].flip(2) if flip else maps[0]
 
 
@@ -99,9 +128,8 @@ def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float3
     return chosen.cpu().numpy()
 
 
-def _decided(network: nn.Module, image: ImageRecord, device: torch.device) -> list[int]:
+def _decided(network: nn.Module, photograph: Pixels, device: torch.device) -> list[int]:
     """Label values of the classes that the classifier finds in an image without tags."""
     with torch.inference_mode():
-        view = to_tensor(image.photograph())[None].to(device)
-        logits = network(view).mean(dim=(2, 3))[0]
+        logits = network(to_tensor(photograph, device)[None]).mean(dim=(2, 3))[0]
     return [index + 1 for index in torch.nonzero(logits > 0).flatten().tolist()]

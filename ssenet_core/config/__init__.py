@@ -4,7 +4,7 @@ In: the merged configuration of a run. Out: plain dictionaries. `SSENetError` li
 the key's path and what is allowed there.
 """
 
-from ssenet_core.config.compute import gpus_a_job, training_devices
+from ssenet_core.config.compute import gpus_a_job, inference_needs, training_devices
 from ssenet_core.config.faults import STAGES
 from ssenet_core.config.repeated import refuse_repeated_keys
 from ssenet_core.config.texts import read_text_values
@@ -21,6 +21,7 @@ from ssenet_core.config.variants import (
 __all__ = [
     "STAGES",
     "gpus_a_job",
+    "inference_needs",
     "merged",
     "read_text_values",
     "refuse_repeated_keys",

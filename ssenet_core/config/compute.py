@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+WORKER_MEM_MB = 600  # a process that has the libraries, and one image's scores
+
 
 def gpus_a_job(compute: Mapping[str, Any]) -> int:
     """GPUs that a job asks for: `compute.gpus`, or 1 where this machine has one to be used."""
@@ -12,6 +14,12 @@ def gpus_a_job(compute: Mapping[str, Any]) -> int:
         return int(compute["gpus"])
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
     return int(Path("/dev/nvidiactl").exists() and not hidden)
+
+
+def inference_needs(compute: Mapping[str, Any]) -> tuple[int, int]:
+    """Threads and memory (MB) of an inference job, which has worker processes beside a GPU."""
+    threads = compute["inference_threads"] if gpus_a_job(compute) else 1
+    return threads, compute["shard_mem_mb"] + WORKER_MEM_MB * (threads - 1)
 
 
 def training_devices(compute: Mapping[str, Any]) -> dict[str, int]:

@@ -18,10 +18,12 @@ from torchvision.transforms.v2 import functional
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
+Pixels = NDArray[np.uint8]  # RGB, (H, W, 3)
 
-def to_tensor(image: Image.Image) -> Tensor:
-    """A normalised image, (3, H, W) float32."""
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+def to_tensor(image: Image.Image | Pixels, device: torch.device | None = None) -> Tensor:
+    """A normalised image, (3, H, W) float32, on a device: it is sent there as bytes."""
+    pixels = torch.from_numpy(np.array(image)).to(device=device).permute(2, 0, 1).float() / 255
     return functional.normalize(pixels, MEAN, STD)
 
 
@@ -35,6 +37,11 @@ def resize_by(image: Image.Image, factor: float) -> Image.Image:
     """Resize (cubic) by a factor; no edge becomes shorter than a pixel."""
     width, height = (max(1, round(edge * factor)) for edge in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def views_at(image: Image.Image, scales: Sequence[float]) -> list[Pixels]:
+    """An RGB image resized by each of some factors, as arrays."""
+    return [np.array(resize_by(image, scale)) for scale in scales]
 
 
 def jitter(image: Image.Image, amounts: Sequence[float], rng: np.random.Generator) -> Image.Image:

@@ -12,31 +12,42 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.crf import dense_crf
-from ssenet_core.data.augment import resize_by, to_tensor
+from ssenet_core.data.augment import Pixels, to_tensor, views_at
 from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.label_files import write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.scores import winners
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import write_label_png
 
 
-def predict(shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path) -> None:
+def predict(
+    shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path, workers: int = 0
+) -> None:
     """Write the predicted labels of one shard's images, `{image id}.png` each.
 
     Args:
         shard: the job's images.
         settings: `prediction` of the variant: scales, flip, precision, crf (or None).
         checkpoint: a DeepLab network's.
+        workers: processes that do what follows the network, see `map_images`.
     """
-    device = pick_device()
-    network, _ = load_checkpoint(checkpoint, "deeplab", device)
+    network, facts = load_checkpoint(checkpoint, "deeplab", pick_device())
+    classes = np.arange(1, len(facts["classes"]) + 1)
 
-    def write(image: ImageRecord, path: Path) -> None:
-        probabilities = label_probabilities(network, image.photograph(), settings)
-        write_label_png(path, likeliest(probabilities))
+    def read(image: ImageRecord) -> tuple[Pixels, list[Pixels]]:
+        photograph = image.photograph()
+        return np.array(photograph), views_at(photograph, settings["scales"])
 
-    map_images(shard, write, "predictions")
+    def compute(
+        image: ImageRecord, given: tuple[Pixels, list[Pixels]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], Pixels, Any]:
+        probabilities = network_probabilities(network, *given, settings)
+        return probabilities, classes, given[0], settings["crf"]
+
+    map_images(
+        shard, "predictions", read=read, compute=compute, write=write_labels, workers=workers
+    )
 
 
 def label_probabilities(
@@ -50,13 +61,30 @@ def label_probabilities(
     Returns:
         (classes, H, W) float32, background first; sums over the labels are one.
     """
-    device = next(network.parameters()).device
-    with torch.inference_mode(), autocast(device, settings["precision"]):
-        scores = mean_scores(network, photograph, settings["scales"], settings["flip"])
-    probabilities = scores.softmax(dim=0).cpu().numpy()
+    pixels = np.array(photograph)
+    views = views_at(photograph, settings["scales"])
+    probabilities = network_probabilities(network, pixels, views, settings)
     if settings["crf"]:
-        probabilities = dense_crf(np.array(photograph), probabilities, **settings["crf"])
+        probabilities = dense_crf(pixels, probabilities, **settings["crf"])
     return probabilities
+
+
+def network_probabilities(
+    network: nn.Module, photograph: Pixels, views: Sequence[Pixels], settings: Mapping[str, Any]
+) -> NDArray[np.float32]:
+    """Probabilities of the labels at each pixel of a photograph, from its views at some scales.
+
+    Args:
+        settings: flip, precision.
+
+    Returns:
+        (classes, H, W) float32, background first; sums over the labels are one.
+    """
+    device = next(network.parameters()).device
+    size = photograph.shape[:2]
+    with torch.inference_mode(), autocast(device, settings["precision"]):
+        scores = mean_scores(network, views, size, settings["flip"])
+        return scores.softmax(dim=0).cpu().numpy()
 
 
 def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -65,21 +93,24 @@ def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def mean_scores(
-    network: nn.Module, image: Image.Image, scales: Sequence[float], flip: bool
+    network: nn.Module, views: Sequence[Pixels], size: tuple[int, int], flip: bool
 ) -> Tensor:
-    """Scores before the soft-max at the image's size, mean over scales and flips.
+    """Scores before the soft-max at a photograph's size, mean over its views and their flips.
+
+    Args:
+        views: the photograph at some scales.
+        size: the photograph's height and width.
 
     Returns:
         (classes, H, W) float32, background first.
     """
-    width, height = image.size
     device = next(network.parameters()).device
-    views = []
-    for scale in scales:
-        view = to_tensor(resize_by(image, scale))[None].to(device)
-        batch = torch.cat([view, view.flip(3)]) if flip else view
+    found = []
+    for view in views:
+        one = to_tensor(view, device)[None]
+        batch = torch.cat([one, one.flip(3)]) if flip else one
         scores = functional.interpolate(
-            network(batch).float(), (height, width), mode="bilinear", align_corners=False
+            network(batch).float(), size, mode="bilinear", align_corners=False
         )
-        views.append((scores[0] + scores[1].flip(2)) / 2 if flip else scores[0])
-    return torch.stack(views).mean(dim=0)
+        found.append((scores[0] + scores[1].flip(2)) / 2 if flip else scores[0])
+    return torch.stack(found).mean(dim=0)

@@ -9,6 +9,7 @@ from torch import nn
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbones import build_backbone, load_tensors
+from ssenet_core.models.device import placed
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
 from ssenet_core.models.sealed import save_sealed
 
@@ -76,7 +77,7 @@ def load_checkpoint(
             f"{path}: its settings and its weights are not a {kind} network's ({error!r:.200})"
         ) from error
     facts = {key: content[key] for key in ("settings", "classes")}
-    return network.eval().to(device), facts
+    return placed(network.eval(), device), facts
 
 
 def _filled_network(kind: str, content: Mapping[str, Any], size: int) -> nn.Module:

@@ -3,13 +3,16 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from ssenet_core.models.gpus import claim_gpu, lock_folder
 
 LOG = logging.getLogger("ssenet")
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @cache
@@ -41,6 +44,17 @@ def fabric_flags(device: torch.device) -> dict[str, Any]:
     if device.type == "cuda":
         return {"accelerator": "cuda", "devices": [device.index]}
     return {"accelerator": "auto", "devices": 1}
+
+
+def placed(network: Network, device: torch.device) -> Network:
+    """A network on a device: on a GPU with its channels last, as its matrix units want them.
+
+    The order in memory changes no value but by rounding. (On the CPU PyTorch 2.11 corrupts memory
+    in the backward pass of such convolutions.)
+    """
+    if device.type == "cuda":
+        return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(device)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

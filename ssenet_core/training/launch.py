@@ -23,6 +23,7 @@ from torch.multiprocessing import ProcessExitedException
 from ssenet_core.errors import SSENetError
 from ssenet_core.training.devices import Devices
 from ssenet_core.training.nodes import on_all_nodes
+from ssenet_core.workers import end_with_parent
 
 LOG = logging.getLogger("ssenet")
 # One process imports the libraries; those that train are forked from it.
@@ -73,7 +74,7 @@ def launch_here(job: Job, devices: Devices, precision: str) -> None:
 
 def _process(job: Job, threads: int, errors: Any, lines: Connection, fabric: Fabric) -> None:
     """What one process does, from its start to its end."""
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     LOG.propagate = False
     LOG.handlers[:] = [_Sender(lines) if fabric.is_global_zero else logging.NullHandler()]
@@ -85,14 +86,6 @@ def _process(job: Job, threads: int, errors: Any, lines: Connection, fabric: Fab
         # An orderly exit waits for GPUs that wait for the other processes. They are ended next.
         os._exit(1)
     torch.distributed.destroy_process_group()
-
-
-def _end_with_parent() -> None:
-    """End this process, whatever it waits for, when the one that started it was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from ssenet_core.errors import SSENetError
 from ssenet_core.memory import gpu_memory
 from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.device import placed
 from ssenet_core.progress import progress
 from ssenet_core.training.batch_norm import synchronise_batch_norm
 from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
@@ -109,7 +110,7 @@ def fit(
     if process_count() > 1:
         synchronise_batch_norm(training.network)
     optimizer = build_optimizer(training.network, training.network.head(), settings["optimizer"])
-    network, optimizer = fabric.setup(training.network, optimizer)
+    network, optimizer = fabric.setup(placed(training.network, fabric.device), optimizer)
     state = resume.load()
     first = 0 if state is None else state["step"]
     _agree_on(first, resume)

@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssenet_core.data.augment import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
 
@@ -27,7 +28,7 @@ class Averages(nn.Module):
 def test_scores_lie_on_the_photograph(flip: bool, scales: list[float]) -> None:
     grid = np.broadcast_to(np.linspace(40, 200, 96), (80, 96)).astype(np.uint8)
     image = Image.fromarray(np.stack([grid] * 3, axis=2))
-    scores = mean_scores(Averages(), image, scales, flip)[0].detach()
+    scores = mean_scores(Averages(), views_at(image, scales), grid.shape, flip)[0].detach()
     shown = (torch.from_numpy(grid / 255.0).float() - 0.485) / 0.229
     inner = (slice(None), slice(16, 80))
     torch.testing.assert_close(scores[inner], shown[inner], atol=0.03, rtol=0)

@@ -228,6 +228,20 @@ def test_a_deleted_file_is_made_again(finished: Tree) -> None:
     assert finished.stale() == {}
 
 
+def test_a_job_that_has_a_gpu_writes_the_same_files_beside_it(finished: Tree) -> None:
+    """Where there is none the network runs on the CPU, but another process writes."""
+    assert finished.stale({"compute": {"gpus": 1}}) == {}
+    prediction = next(finished.results.glob("deeplab/*/*/*/predictions/val/*.png"))
+    before = prediction.read_bytes()
+    prediction.unlink()
+    run = finished.snakemake("--config", "compute={gpus: 1}")
+    assert run.returncode == 0, run.stdout
+    logs = [log.read_text() for log in finished.path.glob("logs/tiny/predict/*/*/*/val/*.log")]
+    assert sum("1 process writes beside it" in log for log in logs) == 1
+    assert prediction.read_bytes() == before
+    assert finished.stale() == {}
+
+
 def unlisted(photos: Path) -> dict[str, str]:
     """The image of each split that is on disk and in no list."""
     listed = {

@@ -1,0 +1,114 @@
+"""Losses and inference on tensors that say they are on a GPU, and have no numbers.
+
+PyTorch works out shapes, types and devices of each operation, and refuses two devices in one, as a
+GPU would; no GPU is needed. Left out are backward passes, which need a driver, and warps that turn,
+which look at numbers.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_network import SETTINGS
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.affinity.training import pair_loss
+from ssenet_core.affinity.walk import propagate
+from ssenet_core.cam.inference import multi_scale_maps
+from ssenet_core.cam.training import cam_loss
+from ssenet_core.data.augment import views_at
+from ssenet_core.deeplab.inference import mean_scores
+from ssenet_core.deeplab.training import pixel_loss
+from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.device import placed
+
+GPU = torch.device("cuda", 0)
+NAMES = ["a", "b", "c"]
+SER = {"weight": 1.0, "rate": 0.3, "transforms": ["scale"], "form": "normalised"}
+
+
+def pretended() -> FakeTensorMode:
+    """Tensors made inside have no numbers, but say where they are."""
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def network(kind: str) -> nn.Module:
+    with GPU:
+        return build_network(kind, SETTINGS, NAMES)
+
+
+def ser(**changes: Any) -> Callable[..., Any]:
+    alignment = changes.pop("alignment", "plain")
+    return cam_loss({"ser": {**SER, **changes}, "alignment": alignment})
+
+
+LOSSES = {
+    "baseline": ("cam", ser(weight=0.0)),
+    "scale": ("cam", ser()),
+    "scale, cells": ("cam", ser(alignment="cells")),
+    "raw": ("cam", ser(form="raw")),
+    "affinity": ("affinity", pair_loss(3)),
+    "deeplab": ("deeplab", pixel_loss),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_stays_on_the_gpu(name: str) -> None:
+    kind, loss = LOSSES[name]
+    with pretended():
+        batch = {
+            "image": torch.ones(2, 3, 64, 64, device=GPU),
+            "tags": torch.ones(2, 3, device=GPU),
+            "labels": torch.zeros(2, 8, 8, dtype=torch.uint8, device=GPU),
+        }
+        parts = loss(network(kind).train(), batch)
+        assert {part.device for part in parts.values()} == {GPU}
+        assert parts["loss"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("alignment", ["plain", "cells"])
+def test_class_maps_stay_on_the_gpu(alignment: str) -> None:
+    photograph = Image.fromarray(np.zeros((40, 56, 3), np.uint8))
+    with pretended(), torch.no_grad():
+        maps = multi_scale_maps(network("cam").eval(), photograph, [1.0, 0.5], True, alignment)
+    assert (maps.device, tuple(maps.shape)) == (GPU, (3, 40, 56))
+
+
+def test_predictions_stay_on_the_gpu() -> None:
+    photograph = Image.fromarray(np.zeros((40, 56, 3), np.uint8))
+    with pretended(), torch.no_grad():
+        views = views_at(photograph, [1.0, 0.5])
+        scores = mean_scores(network("deeplab").eval(), views, (40, 56), flip=True)
+    assert (scores.device, tuple(scores.shape)) == (GPU, (4, 40, 56))
+
+
+def test_the_walk_stays_on_the_gpu() -> None:
+    with pretended(), torch.no_grad():
+        features = network("affinity").eval()(torch.ones(1, 3, 64, 80, device=GPU))
+        affinities = pair_affinities(features.float(), 3)[0]
+        walked = propagate(torch.ones(3, 8, 10, device=GPU), affinities, beta=8, steps=16)
+    assert (walked.device, tuple(walked.shape)) == (GPU, (3, 8, 10))
+
+
+def test_what_is_left_on_the_cpu_is_noticed() -> None:
+    class Forgetful(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images + torch.ones(images.shape)
+
+    with pretended(), pytest.raises(RuntimeError, match="device"):
+        Forgetful()(torch.ones(1, 3, 8, 8, device=GPU))
+
+
+def test_on_a_gpu_channels_are_last() -> None:
+    class Noted(nn.Module):
+        def to(self, *where: Any, **how: Any) -> "Noted":
+            self.placed = (where, how)
+            return self
+
+    assert placed(Noted(), GPU).placed == ((GPU,), {"memory_format": torch.channels_last})
+    assert placed(Noted(), torch.device("cpu")).placed == ((torch.device("cpu"),), {})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.errors import SSENetError
 from ssenet_core.memory import gpu_memory
 from ssenet_core.progress import progress
 from ssenet_core.storage import remove_leftovers, write_record
@@ -87,6 +88,16 @@ def map_images(
                 f"{made} of {image.id}, 1 image and its mirror image at a time",
                 "lower the largest of the stage's scales, or use precision bf16-mixed",
             ):
-                found = compute(image, item)
+                found = _named(image, compute, item)
             call(write, path, *found)
     shard.finish(made)
+
+
+def _named(
+    image: ImageRecord, compute: Callable[[ImageRecord, Given], Sequence[Any]], given: Given
+) -> Sequence[Any]:
+    """What is computed of an image; an error says of which."""
+    try:
+        return compute(image, given)
+    except SSENetError as error:
+        raise SSENetError(f"image {image.id}: {error}") from error

@@ -18,7 +18,7 @@ from ssenet_core.data.augment import Pixels, to_tensor
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.label_files import write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.networks import AffinityNetwork
 from ssenet_core.scores import (
     block_average,
@@ -82,7 +82,7 @@ def walked_scores(
         scores = with_background(cells, constant_background(cells, background["alpha"]))
     else:
         scores = with_background(cells, power_background(cells, background["power"]))
-    features = network(to_tensor(image, device)[None]).float()
+    features = finite(network(to_tensor(image, device)[None]).float(), settings["precision"])
     affinities = pair_affinities(features, settings["radius"])[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),

@@ -16,7 +16,7 @@ from ssenet_core.cam.losses import EPSILON
 from ssenet_core.data.augment import Pixels, to_tensor, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
 from ssenet_core.shard import Shard, map_images
 from ssenet_core.storage import ClassMaps, sha256_file, write_maps
@@ -54,7 +54,7 @@ def infer_cam(
             "checkpoint_sha256": checksum,
             "classes_from": "tags" if image.tags else "classifier",
         }
-        maps = normalised_maps(scores, classes)
+        maps = normalised_maps(finite(scores, settings["precision"]), classes)
         return (ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes),)
 
     map_images(

@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ssenet_core.errors import SSENetError
 from ssenet_core.models.gpus import claim_gpu, lock_folder
 
 LOG = logging.getLogger("ssenet")
@@ -63,3 +64,17 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     if precision not in kinds:
         return nullcontext()
     return torch.autocast(device.type, dtype=kinds[precision])
+
+
+def finite(values: Tensor, precision: str) -> Tensor:
+    """The values of a network's answer as they are.
+
+    Raises:
+        SSENetError: some are infinite or not numbers.
+    """
+    if not values.isfinite().all():
+        raise SSENetError(
+            f"the network's answer has numbers that are not finite, in precision {precision}; "
+            "where that is 16-mixed, try bf16-mixed or 32-true, else train the network anew"
+        )
+    return values

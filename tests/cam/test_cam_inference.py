@@ -7,11 +7,13 @@ import pytest
 import torch
 from PIL import Image
 from synthetic_run import make_split
-from tiny_network import write_network
+from tiny_network import SETTINGS, write_network
 from torch import Tensor, nn
 
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.manifest import load_manifest
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.shard import Shard
 from ssenet_core.storage import read_json, read_maps, sha256_file
 
@@ -74,3 +76,31 @@ def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
         assert tuple(maps.classes) == image.tags
         assert maps.attributes["checkpoint_sha256"] == sha256_file(checkpoint)
         assert maps.attributes["classes_from"] == "tags"
+
+
+@pytest.mark.parametrize(("precision", "factor"), [("32-true", 1e30), ("16-mixed", 300.0)])
+def test_numbers_that_are_too_large_are_refused(
+    tmp_path: Path, precision: str, factor: float
+) -> None:
+    manifest = make_split(tmp_path, "train").manifest
+    images = load_manifest(manifest)
+    torch.manual_seed(0)
+    network = build_network("cam", SETTINGS, images.classes)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(factor)
+    save_checkpoint(
+        tmp_path / "model.pt", network, kind="cam", settings=SETTINGS, classes=images.classes
+    )
+    first = images.images[0].id
+    files = [tmp_path / "maps" / f"{first}.h5"]
+    settings = {"scales": [1.0], "flip": True, "precision": precision}
+    with pytest.raises(
+        SSENetError, match=rf"image {first}: .* not finite, in precision {precision};"
+    ):
+        infer_cam(
+            Shard(manifest, files, tmp_path / "record.json", 0),
+            settings,
+            checkpoint=tmp_path / "model.pt",
+        )
+    assert not files[0].exists()

@@ -7,6 +7,7 @@ where its outcome is asked for.
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -89,7 +90,11 @@ def _call(function: Callable[..., None], *arguments: Any) -> None:
 
 
 def _begin() -> None:
-    """Set a new worker up: one thread, and no life after the process that it works for."""
+    """Set a new worker up: one thread, and an end when the process that it works for ends.
+
+    Ctrl-C reaches all processes; it is for that one to say what becomes of the work.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for variable in THREAD_VARIABLES:
         os.environ[variable] = "1"
     threading.Thread(target=end_with_parent, daemon=True).start()

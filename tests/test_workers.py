@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from synthetic_run import make_split
 from tiny_network import write_network
-from worker_tasks import call_for_ever, end_this_process, is_running, note, refuse, wait_for
+from worker_tasks import (
+    call_for_ever,
+    end_this_process,
+    go_on_after_interrupt,
+    is_running,
+    note,
+    refuse,
+    wait_for,
+)
 
 from ssenet_core.affinity.inference import random_walk
 from ssenet_core.cam.inference import infer_cam
@@ -77,6 +85,12 @@ def test_a_killed_worker_is_told() -> None:
         later(1) as call,
     ):
         call(end_this_process)
+
+
+def test_a_worker_leaves_an_interrupt_to_its_process(tmp_path: Path) -> None:
+    with later(1) as call:
+        call(go_on_after_interrupt, tmp_path / "done")
+    assert (tmp_path / "done").exists()
 
 
 def test_a_worker_ends_with_the_process_that_it_works_for(tmp_path: Path) -> None:

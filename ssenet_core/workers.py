@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from ssenet_core.errors import SSENetError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-AHEAD = 2  # items read ahead, and items a worker may have waiting: more would only take memory
+AHEAD = 2  # items read ahead: more would only take memory
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -61,7 +61,7 @@ def later(workers: int) -> Iterator[Callable[..., None]]:
         pending: deque[Future[None]] = deque()
 
         def call(function: Callable[..., None], *arguments: Any) -> None:
-            if len(pending) >= AHEAD * workers:
+            if len(pending) > workers:  # one waits, so that none has to
                 pending.popleft().result()
             pending.append(pool.submit(function, *arguments))
 

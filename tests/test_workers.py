@@ -66,8 +66,8 @@ def test_workers_are_done_when_the_block_ends(tmp_path: Path) -> None:
 def test_a_call_returns_before_it_is_done_unless_enough_wait(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with later(1) as call:
-        for _ in range(AHEAD):
-            call(wait_for, gate)
+        call(wait_for, gate)  # begun
+        call(wait_for, gate)  # waits
         opener = threading.Timer(0.2, gate.touch)
         opener.start()
         call(wait_for, gate)

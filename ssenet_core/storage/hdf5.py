@@ -177,9 +177,9 @@ def _read(item: h5d.DatasetID) -> NDArray[Any]:
 
 def _widened(item: h5d.DatasetID) -> NDArray[np.float32]:
     """A float16 array as float32, read row by row: one row's halves stay in the core's cache."""
-    array = np.empty(item.shape, np.float32)
-    if array.ndim < 2:
+    if len(item.shape) < 2:
         return _read(item).astype(np.float32)
+    array = np.empty(item.shape, np.float32)
     row = np.empty(array.shape[1:], np.float16)
     inside, alone = item.get_space(), h5s.create_simple((1, *row.shape))
     for number, widened in enumerate(array):

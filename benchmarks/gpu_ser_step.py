@@ -9,6 +9,7 @@ same weights in both precisions.
 """
 
 import copy
+import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,10 @@ from ssenet_core.training.batches import StepBatches, loader
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
 STAGE = "SER training step, GPU, full-size ResNet-38, batch 16"
-PLAIN, BOUND = "the same in float32", ">= 3 x images/s, >= 40 % of the card's dense bf16 rate"
+PLAIN, BOUND = (
+    "the same in float32, without TF32",
+    ">= 3 x images/s, >= 40 % of the card's dense bf16 rate",
+)
 BATCHES = 8  # that the loss curves go round
 STEPS_A_TIMING = 5
 OVERLAY = 0.05  # of the loss, between running means over ten steps
@@ -59,6 +63,8 @@ class Trained:
     def step(self, batch: Batch) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)["loss"]
+        if not math.isfinite(float(loss)):  # a training waits for the card here too
+            raise RuntimeError("the loss is not finite")
         self.backward(loss)
         self.optimizer.step()
         return loss.detach()
@@ -140,7 +146,6 @@ def main() -> None:
     print(f"{operations:.2f} x 10^12 operations a step; dense bf16 product {dense:.1f} TFLOP/s")
     ratio = seconds["float32"] / seconds["ours"]
     share = operations / seconds["ours"] / dense
-    must(apart <= OVERLAY or card.small, f"loss curves {apart:.1%} apart")
     row(
         STAGE,
         PLAIN,
@@ -148,11 +153,13 @@ def main() -> None:
         said(
             card,
             f"{ratio:.1f} x ({size / seconds['float32']:.1f} to {size / seconds['ours']:.1f} "
-            f"images/s): {verdict(ratio >= 3)}; {share:.0%} of the card's {dense:.0f} TFLOP/s: "
+            f"images/s): {verdict(ratio >= 3)}; {seconds['float32, TF32'] / seconds['ours']:.1f} x "
+            f"float32 with TF32; {share:.0%} of the card's {dense:.0f} TFLOP/s: "
             f"{verdict(share >= 0.4)}",
         ),
         f"loss curves over {steps} steps within {apart:.1%}",
     )
+    must(apart <= OVERLAY or card.small, f"loss curves {apart:.1%} apart")
 
 
 if __name__ == "__main__":

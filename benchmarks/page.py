@@ -61,7 +61,8 @@ What the rows do not say:
 - Stored maps: a float32 file in memory is read at the speed of copying; the row says below which
   speed of a disk the smaller file wins. Values are float16 in steps of 1/256: with all of float16's
   steps a file is twice as large (of maps that a small network makes of photographs 1/2.9 of the
-  plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. Tried and left: byte shuffling (1/4.1
+  plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps (.25, .5) a
+  step's pixels tie with the background, which wins. Tried and left: byte shuffling (1/4.1
   without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
   Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
 - GPU stages: the last three scripts measure them where there is a GPU (`python benchmarks/page.py
@@ -83,7 +84,7 @@ def run(name: str, images: Path | None) -> tuple[str, bool]:
     if images is not None and SCRIPTS[name]:
         command += ["--images", str(images)]
     started = time.perf_counter()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)}
     print(f"{name} ...", flush=True)
     done = subprocess.run(
         command,

@@ -61,6 +61,7 @@ for shard, ids in SHARDS["train"].items():
             shard=shard,
             maps_dir=folder_of("maps"),
             settings=part("affinity", "random_walk"),
+            workers=beside_gpu,
             code=code("random_walk", "ssenet_core.affinity.inference"),
         message:
             f"Random walk of {{wildcards.cam}}/{{wildcards.affinity}}, train, shard {shard}"

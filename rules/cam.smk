@@ -57,6 +57,7 @@ for split in ("train", "val"):
             params:
                 shard=shard,
                 settings=part("cam", "inference"),
+                workers=beside_gpu,
                 code=code("infer_cam", "ssenet_core.cam.inference"),
             message:
                 f"Maps of {{wildcards.cam}}, {split}, shard {shard}"

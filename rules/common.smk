@@ -206,6 +206,11 @@ def data_workers(wildcards, threads):
     return COMPUTE["workers"]
 
 
+def beside_gpu(wildcards, threads):
+    """Processes that write beside an inference job's GPU; not compared, like `save_every`."""
+    return threads - 1 if GPUS else 0
+
+
 def training_devices(wildcards, threads):
     """GPUs and nodes of a training job; not compared, like `save_every`."""
     return configuration.training_devices(COMPUTE)

@@ -59,6 +59,7 @@ for split in ("val", "test"):
             params:
                 shard=shard,
                 settings=part("deeplab", "prediction"),
+                workers=beside_gpu,
                 code=code("predict", "ssenet_core.deeplab.inference"),
             message:
                 f"Predictions of {{wildcards.cam}}/{{wildcards.affinity}}/{{wildcards.deeplab}}, {split}, shard {shard}"
@@ -88,6 +89,7 @@ rule predict_gallery:
     params:
         shard=0,
         settings=part("deeplab", "prediction"),
+        workers=beside_gpu,
         code=code("predict", "ssenet_core.deeplab.inference"),
     message:
         "Predictions of {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} for the report"

@@ -40,8 +40,8 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     except BrokenProcessPool as error:
         raise SSENetError(
-            f"one of {workers} worker processes was killed, most likely for lack of memory; "
-            "give the job more memory or fewer workers"
+            f"one of {workers} worker processes was killed, most likely for lack of memory; give "
+            "the job more memory (compute.shard_mem_mb) or fewer (compute.inference_threads)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -135,6 +135,6 @@ class Killer:
 
 
 def test_a_killed_worker_is_an_error_that_says_what_to_do(split, tmp_path):
-    with pytest.raises(SSENetError, match="more memory or fewer workers"):
+    with pytest.raises(SSENetError, match=r"more memory \(compute.shard_mem_mb\) or fewer"):
         run(split, tmp_path / "refined", workers=2, extra=Killer())
     assert not (tmp_path / "refined" / "record.json").exists()

@@ -6,11 +6,11 @@ if __name__ == "__main__":
     from ssenet_core.job import job
     from ssenet_core.shard import Shard
 
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads - snakemake.params.workers):
         random_walk(
             Shard.of_job(snakemake),
             snakemake.params.settings,
             checkpoint=snakemake.input.checkpoint,
-            workers=snakemake.threads - 1,
+            workers=snakemake.params.workers,
             maps_dir=snakemake.params.maps_dir,
         )

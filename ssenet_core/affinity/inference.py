@@ -14,9 +14,9 @@ from torch.nn import functional
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.stored_maps import maps_on
-from ssenet_core.data.augment import Pixels, to_tensor
+from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.label_files import write_labels
+from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.networks import AffinityNetwork
@@ -55,15 +55,13 @@ def random_walk(
         photograph = image.photograph()
         return photograph, maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
 
-    def compute(
-        image: ImageRecord, given: tuple[Image.Image, ClassMaps]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], Pixels, Any]:
+    def compute(image: ImageRecord, given: tuple[Image.Image, ClassMaps]) -> LabelsToBe:
         photograph, maps = given
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = walked_scores(network, photograph, maps, settings)
         if settings["crf"]:
             scores = scores / scores.sum(axis=0, keepdims=True)
-        return scores, maps.classes, np.array(photograph), settings["crf"]
+        return labels_to_be(scores, maps.classes, np.array(photograph), settings["crf"])
 
     map_images(
         shard, "pseudo labels", read=read, compute=compute, write=write_labels, workers=workers

@@ -5,16 +5,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
-# To JSON Schema 3.0 is a whole number; to what is called with it, it is none.
-Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: type(value) is int
-    ),
-)
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """jsonschema's validator, to which 3.0 is no whole number, as it is none to what gets it.
+
+    jsonschema is imported where it is needed: jobs get their settings checked, and a machine that
+    only computes may lack it.
+    """
+    import jsonschema
+
+    draft = jsonschema.Draft202012Validator
+    whole = draft.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return jsonschema.validators.extend(draft, type_checker=whole)(schema)
 
 
 def read_schema(path: str | Path) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ssenet_core.config.limits import is_too_large, unfit_values
-from ssenet_core.config.schema import Validator, read_schema
+from ssenet_core.config.schema import read_schema, validator
 
 
 def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
@@ -23,8 +23,8 @@ def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
     """
     if is_too_large(config) or any(unfit_values(config)):
         return  # `validate` says so
-    validator = Validator(read_schema(schema_path))
-    for error in list(validator.iter_errors(config)):
+    checker = validator(read_schema(schema_path))
+    for error in list(checker.iter_errors(config)):
         if isinstance(error.instance, str) and error.absolute_path:
             place, last = _place(config, error.absolute_path)
             if place[last] is error.instance:  # not so where the fault is in a section's keys
@@ -35,7 +35,7 @@ def read_text_values(config: dict[str, Any], schema_path: str | Path) -> None:
     for path in nulls:
         place, last = _place(config, path)
         place[last] = None
-    refused = {tuple(error.absolute_path) for error in validator.iter_errors(config)} & set(nulls)
+    refused = {tuple(error.absolute_path) for error in checker.iter_errors(config)} & set(nulls)
     for path in refused:
         place, last = _place(config, path)
         place[last] = "null"

@@ -16,7 +16,7 @@ from ssenet_core.config.limits import (
     unfit_values,
 )
 from ssenet_core.config.messages import describe
-from ssenet_core.config.schema import Validator, read_schema
+from ssenet_core.config.schema import read_schema, validator
 from ssenet_core.errors import SSENetError
 
 
@@ -35,7 +35,7 @@ def validate(config: Mapping[str, Any], schema_path: str | Path) -> None:
     faults = list(unfit_values(config))
     if not faults:
         errors: list[Any] = sorted(
-            Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))
+            validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))
         )
         faults = [line for error in errors for line in describe(error)]
     if not faults:

@@ -10,8 +10,6 @@ from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeElementTree
 from numpy.typing import NDArray
 
 from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
@@ -94,6 +92,10 @@ def tags_from_xml(path: str | Path) -> tuple[str, ...]:
     Raises:
         SSENetError: not a VOC annotation, or XML that defines entities.
     """
+    # Not at the top: a machine that only trains reads manifests, and may lack it.
+    from defusedxml import DefusedXmlException
+    from defusedxml import ElementTree as SafeElementTree
+
     try:
         if (size := Path(path).stat().st_size) > LARGEST_ANNOTATION:
             raise ValueError(f"it has {size} bytes, more than {LARGEST_ANNOTATION}")

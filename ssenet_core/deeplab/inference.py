@@ -14,7 +14,7 @@ from torch.nn import functional
 from ssenet_core.crf import dense_crf
 from ssenet_core.data.augment import Pixels, to_tensor, views_at
 from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.label_files import write_labels
+from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.scores import winners
@@ -39,11 +39,9 @@ def predict(
         photograph = image.photograph()
         return np.array(photograph), views_at(photograph, settings["scales"])
 
-    def compute(
-        image: ImageRecord, given: tuple[Pixels, list[Pixels]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], Pixels, Any]:
+    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelsToBe:
         probabilities = network_probabilities(network, *given, settings)
-        return probabilities, classes, given[0], settings["crf"]
+        return labels_to_be(probabilities, classes, given[0], settings["crf"])
 
     map_images(
         shard, "predictions", read=read, compute=compute, write=write_labels, workers=workers

@@ -38,6 +38,7 @@ FORMAT_VERSION = 3
 USER_BLOCK = 512
 
 MOST_COMPRESSED = 1100  # gzip makes a byte of some thousand at the most, LZ4 of 255
+MOST_ROWS = 256  # of label values there are no more
 HDF5_RELEASE = "v110"  # half the bytes of a small file of the library's oldest format
 ONE_AS_HALF = np.float16(1).view(np.uint16)
 
@@ -154,7 +155,7 @@ def _arrays(file: h5f.FileID, most: int) -> Arrays:
     if sum(math.prod(item.shape) * item.dtype.itemsize for item in found.values()) > most:
         raise ValueError("its arrays claim more than such a file can hold")
     return {
-        name: _widened(item) if item.dtype == np.float16 else _read(item)
+        name: _widened(item) if item.dtype.type is np.float16 else _read(item)
         for name, item in found.items()
     }
 
@@ -176,17 +177,29 @@ def _read(item: h5d.DatasetID) -> NDArray[Any]:
 
 
 def _widened(item: h5d.DatasetID) -> NDArray[np.float32]:
-    """A float16 array as float32, read row by row: one row's halves stay in the core's cache."""
-    if len(item.shape) < 2:
+    """A float16 array as float32, by rows where it is packed so: one fits into a core's cache."""
+    if not _has_rows(item):
         return _read(item).astype(np.float32)
     array = np.empty(item.shape, np.float32)
     row = np.empty(array.shape[1:], np.float16)
     inside, alone = item.get_space(), h5s.create_simple((1, *row.shape))
     for number, widened in enumerate(array):
-        inside.select_hyperslab((number, *(0,) * row.ndim), (1, *row.shape))
+        inside.select_hyperslab((number, 0, 0), (1, *row.shape))
         item.read(alone, inside, row)
         _widen(row, widened)
     return array
+
+
+def _has_rows(item: h5d.DatasetID) -> bool:
+    """Whether an array is packed as `write_arrays` does it; of others rows may take for ever."""
+    made, shape = item.get_create_plist(), item.shape
+    return (
+        item.dtype.isnative
+        and len(shape) == 3
+        and shape[0] <= MOST_ROWS
+        and made.get_layout() == h5d.CHUNKED
+        and made.get_chunk() == (1, *shape[1:])
+    )
 
 
 def _widen(halves: NDArray[np.float16], into: NDArray[np.float32]) -> None:

@@ -20,7 +20,7 @@ MAPS_FORMAT = "ssenet class activation maps"
 REFINED_FORMAT = "ssenet refined scores"
 IMAGE_ID = "image_id"
 # Steps of stored maps from 0 to 1. float16 has eight times as many, but LZ4 finds repetitions in
-# coarse values alone, and what is decided with the maps is the same (docs/benchmarks.md).
+# coarse values alone, and what is decided with the maps is nearly the same (docs/benchmarks.md).
 MAP_STEPS = 256
 # Posteriors are probabilities: 1/255 is far below what decides an argmax after 8 x 8 averaging.
 POSTERIOR_LEVELS = 255

@@ -24,7 +24,8 @@ WIDTH, HEIGHT = 500, 375  # the usual photograph of VOC
 DRAWN = 500  # side of a drawn picture; larger ones are resized from it
 STRIDE, RADIUS = 8, 5
 SCALES = (0.5, 1.0, 1.5, 2.0)
-COARSE = (18, 24)  # cells of the noise that maps and masks are made of
+BLOBS = (9, 12)  # cells of the noise that masks are made of
+COARSE = (18, 24)  # and maps; so stored ones are packed as well as a small network's of photographs
 CLASSES = 6  # the most that `shapes` draws
 
 
@@ -48,7 +49,7 @@ def mask(
     random = np.random.default_rng([1, number])
     present = random.choice(np.arange(1, classes + 1), 3, replace=False)
     values = np.concatenate([[0, 0], present, [255]]).astype(np.uint8)
-    blobs = _smooth(random.normal(size=(len(values), *COARSE)), width, height)
+    blobs = _smooth(random.normal(size=(len(values), *BLOBS)), width, height)
     return values[blobs.argmax(axis=0)]
 
 

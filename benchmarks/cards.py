@@ -5,9 +5,10 @@ network, to see that it works: its row then says that it measured no GPU.
 """
 
 import argparse
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,16 @@ class Card:
             work()
         self.wait()
         return (time.perf_counter() - started) / times
+
+    def medians(
+        self, ways: Mapping[str, Callable[[], object]], *, runs: int, times: int = 1
+    ) -> dict[str, float]:
+        """Median time of each way, in turns, after a round that does not count."""
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(runs + 1):
+            for name, way in ways.items():
+                found[name].append(self.seconds(way, times))
+        return {name: statistics.median(seconds[1:]) for name, seconds in found.items()}
 
     def described(self) -> str:
         """Its name, and that of the library that computes on it."""

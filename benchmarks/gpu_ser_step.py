@@ -11,7 +11,6 @@ same weights in both precisions.
 import copy
 import math
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +81,6 @@ def curve(trained: Trained, batches: list[Batch], steps: int) -> torch.Tensor:
     return values.unfold(0, min(10, steps), 1).mean(dim=1)
 
 
-def timed(card: Card, ways: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median time of a step each way, in turns."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for way in ways.values():
-        card.seconds(way, 3)
-    for _ in range(runs):
-        for name, way in ways.items():
-            times[name].append(card.seconds(way, 1 if card.small else STEPS_A_TIMING))
-    return {name: sorted(found)[len(found) // 2] for name, found in times.items()}
-
-
 def main() -> None:
     """Images a second, the share of the card, and both loss curves."""
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, runs=5)
@@ -127,15 +115,15 @@ def main() -> None:
     with FlopCounterMode(display=False) as counter:
         fast.step(batches[0])
     operations = counter.get_total_flops() / 1e12
-    seconds = timed(
-        card,
+    seconds = card.medians(
         {
             "float32": lambda: in_float32(slow),
             "float32, TF32": lambda: rounded.step(batches[0]),
             "bf16": lambda: first.step(batches[0]),
             "ours": lambda: fast.step(batches[0]),
         },
-        given.runs,
+        runs=given.runs,
+        times=1 if card.small else STEPS_A_TIMING,
     )
     dense = rate_of_products(card)
     for name, found in seconds.items():

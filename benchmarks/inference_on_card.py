@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from cards import NAMES, Card, card_options, said, sound_network, training_data, whole_float32
+from cards import NAMES, card_options, said, sound_network, training_data, whole_float32
 from compare import must, row, verdict
 from torch import Tensor, nn
 from torch.nn import functional
@@ -49,17 +49,6 @@ def distance(one: Tensor, other: Tensor) -> float:
     """The largest difference of the three highest normalised maps."""
     highest = [int(index) + 1 for index in one.mean(dim=(1, 2)).topk(3).indices]
     return float(np.abs(normalised_maps(one, highest) - normalised_maps(other, highest)).max())
-
-
-def median_seconds(
-    card: Card, runs: int, ways: dict[str, Callable[[], object]]
-) -> dict[str, float]:
-    """Median time of each way, in turns, after a round that does not count."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(runs + 1):
-        for name, way in ways.items():
-            times[name].append(card.seconds(way, 1))
-    return {name: sorted(found[1:])[runs // 2] for name, found in times.items()}
 
 
 def main() -> None:
@@ -105,9 +94,7 @@ def main() -> None:
         def every(way: Callable[[ImageRecord], object]) -> Callable[[], object]:
             return lambda: [way(image) for image in images]
 
-        seconds = median_seconds(
-            card,
-            given.runs,
+        seconds = card.medians(
             {
                 "one view at a time, float32": every(in_turn),
                 "float32": every(exactly),
@@ -117,6 +104,7 @@ def main() -> None:
                 "the stage, all in turn": lambda: stage(0),
                 f"the stage, {WORKERS} processes beside": lambda: stage(WORKERS),
             },
+            runs=given.runs,
         )
     for name, found in seconds.items():
         print(f"{name}: {len(images) / found:.2f} images/s")

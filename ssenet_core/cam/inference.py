@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
-from ssenet_core.data.augment import Pixels, to_tensor, views_at
+from ssenet_core.data.augment import Pixels, mirrored_batch, to_tensor, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
@@ -108,10 +108,9 @@ def view_maps(
     Returns:
         (classes, H, W) float32, not normalised.
     """
-    one = to_tensor(view, next(network.parameters()).device)[None]
-    views = torch.cat([one, one.flip(3)]) if flip else one
+    views = mirrored_batch(view, next(network.parameters()).device, flip)
     maps = functional.relu(network(views)).float()
-    maps = maps_to_pixels(maps, (one.shape[2], one.shape[3]), size, alignment)
+    maps = maps_to_pixels(maps, (views.shape[2], views.shape[3]), size, alignment)
     return maps[0] + maps[1].flip(2) if flip else maps[0]
 
 

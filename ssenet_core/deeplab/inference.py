@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.crf import dense_crf
-from ssenet_core.data.augment import Pixels, to_tensor, views_at
+from ssenet_core.data.augment import Pixels, mirrored_batch, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
@@ -105,8 +105,7 @@ def mean_scores(
     device = next(network.parameters()).device
     found = []
     for view in views:
-        one = to_tensor(view, device)[None]
-        batch = torch.cat([one, one.flip(3)]) if flip else one
+        batch = mirrored_batch(view, device, flip)
         scores = functional.interpolate(
             network(batch).float(), size, mode="bilinear", align_corners=False
         )

@@ -38,7 +38,7 @@ FORMAT_VERSION = 3
 USER_BLOCK = 512
 
 MOST_COMPRESSED = 1100  # gzip makes a byte of some thousand at the most, LZ4 of 255
-MOST_ROWS = 256  # of label values there are no more
+MOST_ROWS = 256  # as many as label values
 HDF5_RELEASE = "v110"  # half the bytes of a small file of the library's oldest format
 ONE_AS_HALF = np.float16(1).view(np.uint16)
 
@@ -154,6 +154,8 @@ def _arrays(file: h5f.FileID, most: int) -> Arrays:
         raise MissingFilter
     if sum(math.prod(item.shape) * item.dtype.itemsize for item in found.values()) > most:
         raise ValueError("its arrays claim more than such a file can hold")
+    if any(_pieces(item) > MOST_ROWS for item in found.values()):
+        raise ValueError("its arrays are in more pieces than such a file's")
     return {
         name: _widened(item) if item.dtype.type is np.float16 else _read(item)
         for name, item in found.items()
@@ -162,6 +164,15 @@ def _arrays(file: h5f.FileID, most: int) -> Arrays:
 
 def _is_null(item: h5d.DatasetID) -> bool:
     return bool(item.get_space().get_simple_extent_type() == h5s.NULL)
+
+
+def _pieces(item: h5d.DatasetID) -> int:
+    """Chunks that an array is cut into: each takes time, even one that the file leaves out."""
+    made = item.get_create_plist()
+    if made.get_layout() != h5d.CHUNKED:
+        return 1
+    chunks = zip(item.shape, made.get_chunk(), strict=True)
+    return math.prod(-(-length // chunk) for length, chunk in chunks)
 
 
 def _filters(item: h5d.DatasetID) -> list[int]:
@@ -196,7 +207,6 @@ def _has_rows(item: h5d.DatasetID) -> bool:
     return (
         item.dtype.isnative
         and len(shape) == 3
-        and shape[0] <= MOST_ROWS
         and made.get_layout() == h5d.CHUNKED
         and made.get_chunk() == (1, *shape[1:])
     )

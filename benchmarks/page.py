@@ -65,13 +65,13 @@ What the rows do not say:
   that little is left to save. Tried and left: a fused optimiser (2 % faster), channels-last memory
   (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on the CPU).
 - Stored maps: from the disk it was .76 to .98 x in eight runs, and 1.00 to 1.04 x with a small
-  network's maps of photographs. A float32 file in memory is read at the speed of copying; the row says below which speed of a disk the smaller file wins. Values are
-  float16 in steps of 1/256: with all of float16's steps a file is twice as large (of maps that a
-  small network makes of photographs 1/2.9 of the plain bytes, in steps 1/6.4), as LZ4 finds no
-  repetitions. At alphas of whole steps (.25, .5) a step's pixels tie with the background, which
-  wins. Tried and left: byte shuffling (1/4.1 without steps, but its undoing takes as long as LZ4),
-  gzip (1/11, five times LZ4's time), Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and
-  bytes instead of float16.
+  network's maps of photographs. A float32 file in memory is read at the speed of copying; the row
+  says below which speed of a disk the smaller file wins. Values are float16 in steps of 1/256: with
+  all of float16's steps a file is twice as large (of maps that a small network makes of photographs
+  1/2.9 of the plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps
+  (.25, .5) a step's pixels tie with the background, which wins. Tried and left: byte shuffling
+  (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
+  Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
 - GPU stages: the last three scripts measure them where there is a GPU (`python benchmarks/page.py
   --only gpu_ser_step gpu_inference gpu_loading`). On a CPU a small trained network's maps of
   photographs were within .03 of float32's in bf16, .002 on average, and within .0024 in float16: so

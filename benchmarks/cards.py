@@ -5,7 +5,6 @@ network, to see that it works: its row then says that it measured no GPU.
 """
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from compare import options, row
+from compare import median_seconds, options, row
 from inputs import write_photographs, write_split
 from settings import paper
 from torch import Tensor, nn
@@ -66,11 +65,12 @@ class Card:
         self, ways: Mapping[str, Callable[[], object]], *, runs: int, times: int = 1
     ) -> dict[str, float]:
         """Median time of each way, in turns, after a round that does not count."""
-        found: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(runs + 1):
-            for name, way in ways.items():
-                found[name].append(self.seconds(way, times))
-        return {name: statistics.median(seconds[1:]) for name, seconds in found.items()}
+
+        def waited(way: Callable[[], object]) -> Callable[[], object]:
+            return lambda: self.seconds(way, times)
+
+        found = median_seconds(*map(waited, ways.values()), runs=runs)
+        return {name: seconds / times for name, seconds in zip(ways, found, strict=True)}
 
     def described(self) -> str:
         """Its name, and that of the library that computes on it."""

@@ -10,6 +10,7 @@ The steps are ten times more than what the workers may have ready when they begi
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from cards import card_options, said, sound_network, training_data
 from compare import row, verdict
@@ -32,11 +33,11 @@ def main() -> None:
             Path(temporary), PHOTOGRAPHS if not card.small else 8, card, given.images
         )
 
-        def batches(steps: int) -> object:
+        def batches(steps: int) -> Any:
             order = StepBatches(len(data), size, first=0, steps=steps, seed=0)
             return loader(data, order, given.workers)
 
-        first = next(iter(batches(1)))  # type: ignore[call-overload]
+        first = next(iter(batches(1)))
         resident = {name: first[name].to(card.device) for name in ("image", "tags")}
         trained = Trained(sound_network(card, resident["image"]), card, "bf16-mixed", last=True)
         card.seconds(lambda: trained.step(resident), WARM_UP)
@@ -45,7 +46,7 @@ def main() -> None:
             alone.append(card.seconds(lambda: trained.step(resident), given.steps))
             waited = started = 0.0
             before = time.perf_counter()
-            for step, batch in enumerate(batches(given.steps + WARM_UP)):  # type: ignore[call-overload]
+            for step, batch in enumerate(batches(given.steps + WARM_UP)):
                 if step == WARM_UP:
                     card.wait()
                     waited, started = 0.0, time.perf_counter()

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
-from ssenet_core.data.augment import to_tensor, views_at
+from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.data.views import views_at
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint
 from ssenet_core.models.device import autocast
 from ssenet_core.shard import Shard

@@ -1,7 +1,7 @@
 """Multi-scale, flipped inference of class activation maps to one HDF5 file an image (Eq. 3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
-from ssenet_core.data.augment import Pixels, mirrored_batch, to_tensor, views_at
+from ssenet_core.data.augment import Pixels, to_tensor
 from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.views import mirrored_batch, read_views, views_at
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
@@ -38,10 +39,6 @@ def infer_cam(
     checksum = sha256_file(checkpoint)
     flip, alignment = settings["flip"], facts["settings"]["alignment"]
 
-    def read(image: ImageRecord) -> tuple[Pixels, list[Pixels]]:
-        photograph = image.photograph()
-        return np.array(photograph), views_at(photograph, settings["scales"])
-
     def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> tuple[ClassMaps]:
         photograph, views = given
         size = photograph.shape[:2]
@@ -60,7 +57,7 @@ def infer_cam(
     map_images(
         shard,
         "class activation maps",
-        read=read,
+        read=partial(read_views, scales=settings["scales"]),
         compute=compute,
         write=write_maps,
         workers=workers,

@@ -9,6 +9,12 @@ import yaml
 
 
 def validator(schema: Mapping[str, Any]) -> Any:
+    """A schema's validator."""
+    return _kind()(schema)
+
+
+@cache
+def _kind() -> Any:
     """jsonschema's validator, to which 3.0 is no whole number, as it is none to what gets it.
 
     jsonschema is imported where it is needed: jobs get their settings checked, and a machine that
@@ -18,7 +24,7 @@ def validator(schema: Mapping[str, Any]) -> Any:
 
     draft = jsonschema.Draft202012Validator
     whole = draft.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
-    return jsonschema.validators.extend(draft, type_checker=whole)(schema)
+    return jsonschema.validators.extend(draft, type_checker=whole)
 
 
 def read_schema(path: str | Path) -> Mapping[str, Any]:

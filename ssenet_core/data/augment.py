@@ -39,17 +39,6 @@ def resize_by(image: Image.Image, factor: float) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def views_at(image: Image.Image, scales: Sequence[float]) -> list[Pixels]:
-    """An RGB image resized by each of some factors, as arrays."""
-    return [np.array(resize_by(image, scale)) for scale in scales]
-
-
-def mirrored_batch(view: Pixels, device: torch.device, flip: bool) -> Tensor:
-    """A normalised view, and with `flip` its mirror image beside it, (1 or 2, 3, H, W) float32."""
-    one = to_tensor(view, device)[None]
-    return torch.cat([one, one.flip(3)]) if flip else one
-
-
 def jitter(image: Image.Image, amounts: Sequence[float], rng: np.random.Generator) -> Image.Image:
     """Change brightness, contrast, saturation (factors 1 +- amount) and hue, in random order."""
     brightness, contrast, saturation = (

@@ -1,6 +1,7 @@
 """Multi-scale, flipped prediction with a dense CRF; one indexed PNG of labels an image."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.crf import dense_crf
-from ssenet_core.data.augment import Pixels, mirrored_batch, views_at
+from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.views import mirrored_batch, read_views, views_at
 from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
@@ -35,16 +37,17 @@ def predict(
     network, facts = load_checkpoint(checkpoint, "deeplab", pick_device())
     classes = np.arange(1, len(facts["classes"]) + 1)
 
-    def read(image: ImageRecord) -> tuple[Pixels, list[Pixels]]:
-        photograph = image.photograph()
-        return np.array(photograph), views_at(photograph, settings["scales"])
-
     def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelsToBe:
         probabilities = network_probabilities(network, *given, settings)
         return labels_to_be(probabilities, classes, given[0], settings["crf"])
 
     map_images(
-        shard, "predictions", read=read, compute=compute, write=write_labels, workers=workers
+        shard,
+        "predictions",
+        read=partial(read_views, scales=settings["scales"]),
+        compute=compute,
+        write=write_labels,
+        workers=workers,
     )
 
 

@@ -1,0 +1,32 @@
+"""Views of a photograph for inference: resized by some factors, and mirrored.
+
+In: photographs. Out: RGB arrays, read and resized where there is time for it, and the batches that
+a network gets of them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ssenet_core.data.augment import Pixels, resize_by, to_tensor
+from ssenet_core.data.manifest import ImageRecord
+
+
+def read_views(image: ImageRecord, scales: Sequence[float]) -> tuple[Pixels, list[Pixels]]:
+    """An image's photograph, and its views at some scales."""
+    photograph = image.photograph()
+    return np.array(photograph), views_at(photograph, scales)
+
+
+def views_at(image: Image.Image, scales: Sequence[float]) -> list[Pixels]:
+    """An RGB image resized by each of some factors, as arrays."""
+    return [np.array(resize_by(image, scale)) for scale in scales]
+
+
+def mirrored_batch(view: Pixels, device: torch.device, flip: bool) -> Tensor:
+    """A normalised view, and with `flip` its mirror image beside it, (1 or 2, 3, H, W) float32."""
+    one = to_tensor(view, device)[None]
+    return torch.cat([one, one.flip(3)]) if flip else one

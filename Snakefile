@@ -1,7 +1,7 @@
 """Photographs with tags in; class activation maps, pseudo labels, a segmentation network, a report out.
 
 snakemake --cores 2                                            # the embedded dataset, config.yaml
-snakemake --cores 2 --configfile recipes/voc60.yaml            # another dataset
+snakemake --cores 2 --configfile recipes/msrc14.yaml           # another dataset
 snakemake --cores 2 results/shapes/cam/ssenet@3/model.pt       # any file, any variant, any seed
 """
 

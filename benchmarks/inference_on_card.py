@@ -21,7 +21,8 @@ from torch.nn import functional
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord, load_manifest
-from ssenet_core.data.views import views_at
+from ssenet_core.data.views import image_tensor, views_at
+from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint
 from ssenet_core.models.device import autocast
 from ssenet_core.shard import Shard
@@ -36,7 +37,7 @@ def one_view_at_a_time(network: nn.Module, image: ImageRecord, scales: Sequence[
     photograph = image.photograph()
     total = torch.zeros(())
     for pixels in views_at(photograph, scales):
-        view = to_tensor(pixels).to(next(network.parameters()).device)[None]
+        view = image_tensor(pixels, network)[None]
         for mirrored in (False, True):
             maps = network(view.flip(3) if mirrored else view).relu()
             full = functional.interpolate(
@@ -62,7 +63,7 @@ def main() -> None:
         training_data(root, given.photographs, card, given.images)
         checkpoint, manifest = root / "model.pt", root / "manifest.json"
         images = load_manifest(manifest).images
-        network = sound_network(card, torch.stack([to_tensor(images[0].photograph())]))
+        network = sound_network(card, torch.stack([to_tensor(images[0].photograph(), IMAGENET)]))
         save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=NAMES)
         plain = network.eval().to(card.device)
         ours, _ = load_checkpoint(checkpoint, "cam", card.device)

@@ -30,6 +30,7 @@ from ssenet_core.data.layout import some_of
 from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
+from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights, weights_file
 
 
 def clean(function, *arguments):
@@ -231,6 +232,11 @@ def weights_of(section, name):
     return resolved(section, name)["backbone"]["weights"]
 
 
+def backbone_of(section, name):
+    """The name of a variant's backbone."""
+    return resolved(section, name)["backbone"]["name"]
+
+
 def starts_of(cam):
     """The CAM variants that one starts from, directly or by others; the first trained first."""
     start = configuration.starting_variant(weights_of("cam", cam), cam)
@@ -246,10 +252,21 @@ def first_weights(section):
             return []
         if source == "cam":
             return f"{CAM}/model.pt".format(**wildcards)
+        if source == IMAGENET:
+            return imagenet_file(section, wildcards[section])
         start = configuration.starting_variant(source, wildcards.cam)
         return f"{CAM}/model.pt".format(cam=start) if start else there_or_made(section, source)
 
     return weights
+
+
+def imagenet_file(section, name):
+    """The file of a variant's ImageNet weights; none where an installed package holds them."""
+    backbone = backbone_of(section, name)
+    if is_packaged(backbone):
+        clean(packaged_weights, backbone)
+        return []
+    return there_or_made(section, weights_file(backbone, f"{config['download']['folder']}/weights"))
 
 
 def there_or_made(section, source):
@@ -257,7 +274,9 @@ def there_or_made(section, source):
     if os.path.exists(source) or any(made.is_producer(source) for made in workflow.rules):
         return source
     raise WorkflowError(
-        f"{section}: backbone.weights: {source}: no such file (seen from {os.getcwd()})"
+        f"{section}: backbone.weights: {source}: no such file (seen from {os.getcwd()}); "
+        "put the file there, or take a backbone whose weights a package brings, such as "
+        "{name: efficientnet_lite0, weights: imagenet}"
     )
 
 

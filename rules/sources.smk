@@ -9,7 +9,7 @@ VOC_RECORD = f"{VOC}/.complete.json"
 AUG = f"{VOC}/SegmentationClassAug"
 AUG_RECORD = f"{AUG}/.complete.json"
 TRAIN_AUG = f"{VOC}/ImageSets/Segmentation/train_aug.txt"
-RESNET38 = f"{WEIGHTS}/resnet38_imagenet.safetensors"
+RESNET38 = weights_file("resnet38", WEIGHTS)
 RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"
 # Rules make files of weights that are not here alone: a user's own is never made anew.
 ABSENT = [name for name in SOURCES["weights"] if not os.path.exists(f"{WEIGHTS}/{name}")]
@@ -32,11 +32,13 @@ def voc_root(wildcards):
 
 def first_weights_files():
     """Files of first weights that the configuration's variants name."""
-    named = {
-        weights_of(section, name)
-        for section in ("cam", "affinity", "deeplab")
-        for name in config[section]["variants"]
-    }
+    named = set()
+    for section in ("cam", "affinity", "deeplab"):
+        for name in config[section]["variants"]:
+            source, backbone = weights_of(section, name), backbone_of(section, name)
+            if source == IMAGENET:
+                source = None if is_packaged(backbone) else weights_file(backbone, WEIGHTS)
+            named.add(source)
     return sorted(filter(None, named))
 
 

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.data.augment import MEAN, STD
 from ssenet_core.errors import SSENetError
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.storage import atomic_path
@@ -39,8 +38,9 @@ class ImageScores(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).reshape(3, 1, 1))
+        normalisation = network.backbone.normalisation  # type: ignore[union-attr]
+        self.register_buffer("mean", torch.tensor(normalisation.mean).reshape(3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalisation.std).reshape(3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores at the images' size, (batch, classes + 1, H, W), of RGB in [0, 1]."""

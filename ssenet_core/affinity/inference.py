@@ -14,8 +14,8 @@ from torch.nn import functional
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.stored_maps import maps_on
-from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.views import image_tensor
 from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
@@ -80,7 +80,7 @@ def walked_scores(
         scores = with_background(cells, constant_background(cells, background["alpha"]))
     else:
         scores = with_background(cells, power_background(cells, background["power"]))
-    features = finite(network(to_tensor(image, device)[None]).float(), settings["precision"])
+    features = finite(network(image_tensor(image, network)[None]).float(), settings["precision"])
     affinities = pair_affinities(features, settings["radius"])[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),

@@ -20,7 +20,7 @@ from ssenet_core.affinity.losses import affinity_loss
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.models.catalogue import output_stride
+from ssenet_core.models.catalogue import normalisation, output_stride
 from ssenet_core.scores import power_name
 from ssenet_core.storage import VOID, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
@@ -81,6 +81,7 @@ class ConfidentViews(Dataset[Batch]):
         self.names = [power_name(power) for power in powers]
         self.stride = output_stride(settings["backbone"])
         self.settings = settings
+        self.normalisation = normalisation(settings["backbone"])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,7 +90,7 @@ class ConfidentViews(Dataset[Batch]):
         record = self.images[draw.image]
         rng = augmentation_rng(self.settings["seed"], draw)
         image = augment.jitter(record.photograph(), self.settings["jitter"], rng)
-        pixels = augment.to_tensor(image)
+        pixels = augment.to_tensor(image, self.normalisation)
         refined = read_refined(self.labels_dir / f"{record.id}.h5")
         posteriors = [torch.from_numpy(refined.posteriors[name]) for name in self.names]
         if rng.random() < self.settings["flip"]:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
-from ssenet_core.data.augment import Pixels, to_tensor
+from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.data.views import mirrored_batch, read_views, views_at
+from ssenet_core.data.views import image_tensor, mirrored_batch, read_views, views_at
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
@@ -44,7 +44,7 @@ def infer_cam(
         size = photograph.shape[:2]
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
-        classes = list(image.tags) if image.tags else _decided(network, photograph, device)
+        classes = list(image.tags) if image.tags else _decided(network, photograph)
         attributes = {
             "scales": np.asarray(settings["scales"], np.float64),
             "flip": flip,
@@ -105,7 +105,7 @@ def view_maps(
     Returns:
         (classes, H, W) float32, not normalised.
     """
-    views = mirrored_batch(view, next(network.parameters()).device, flip)
+    views = mirrored_batch(view, network, flip)
     maps = functional.relu(network(views)).float()
     maps = maps_to_pixels(maps, (views.shape[2], views.shape[3]), size, alignment)
     return maps[0] + maps[1].flip(2) if flip else maps[0]
@@ -124,8 +124,8 @@ def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float3
     return chosen.cpu().numpy()
 
 
-def _decided(network: nn.Module, photograph: Pixels, device: torch.device) -> list[int]:
+def _decided(network: nn.Module, photograph: Pixels) -> list[int]:
     """Label values of the classes that the classifier finds in an image without tags."""
     with torch.inference_mode():
-        logits = network(to_tensor(photograph, device)[None]).mean(dim=(2, 3))[0]
+        logits = network(image_tensor(photograph, network)[None]).mean(dim=(2, 3))[0]
     return [index + 1 for index in torch.nonzero(logits > 0).flatten().tolist()]

@@ -23,6 +23,7 @@ from ssenet_core.cam.transforms import draw_warp, size_of
 from ssenet_core.cam.watching import WatchedMaps
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.models.catalogue import normalisation
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
@@ -65,6 +66,7 @@ class TaggedViews(Dataset[Batch]):
         self.images = manifest.images
         self.classes = len(manifest.classes)
         self.settings = settings
+        self.normalisation = normalisation(settings["backbone"])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,7 +85,7 @@ class TaggedViews(Dataset[Batch]):
         image = record.photograph()
         image = augment.resize_longest(image, int(rng.integers(shortest, longest + 1)))
         image = augment.jitter(image, self.settings["jitter"], rng)
-        pixels = augment.to_tensor(image)
+        pixels = augment.to_tensor(image, self.normalisation)
         if rng.random() < self.settings["flip"]:
             pixels = pixels.flip(2)
         box = augment.random_crop(pixels, self.settings["crop"], rng)

@@ -14,6 +14,7 @@ from ssenet_core.models.catalogue import (
     keys_without_effect,
     output_stride,
 )
+from ssenet_core.models.pretrained import IMAGENET
 
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
 
@@ -81,7 +82,10 @@ def _weights_faults(
     """First weights that cannot be had."""
     source = settings["backbone"]["weights"]
     if section == "cam" and source == "cam":
-        yield "backbone.weights: found 'cam', allowed: null, cam:VARIANT or a file"
+        yield "backbone.weights: found 'cam', allowed: null, imagenet, cam:VARIANT or a file"
+    backbone = settings["backbone"]
+    if source == IMAGENET and backbone["name"] == "resnet38" and backbone["width"] != 1:
+        yield f"backbone.weights: of resnet38, imagenet's are of width 1, found {backbone['width']}"
     seen: list[str] = []
     while (start := starting_variant(source, "")) is not None:
         if start in seen:

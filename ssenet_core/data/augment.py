@@ -14,17 +14,24 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-# ImageNet's statistics, for backbones trained on it; sources trained from scratch use them too.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from ssenet_core.models.catalogue import Normalisation
 
 Pixels = NDArray[np.uint8]  # RGB, (H, W, 3)
 
 
-def to_tensor(image: Image.Image | Pixels, device: torch.device | None = None) -> Tensor:
-    """A normalised image, (3, H, W) float32, on a device: it is sent there as bytes."""
+def to_tensor(
+    image: Image.Image | Pixels,
+    normalisation: Normalisation,
+    device: torch.device | None = None,
+) -> Tensor:
+    """A normalised image, (3, H, W) float32, on a device: it is sent there as bytes.
+
+    Args:
+        image: RGB.
+        normalisation: the backbone's.
+    """
     pixels = torch.from_numpy(np.array(image)).to(device=device).permute(2, 0, 1).float() / 255
-    return functional.normalize(pixels, MEAN, STD)
+    return functional.normalize(pixels, list(normalisation.mean), list(normalisation.std))
 
 
 def resize_longest(image: Image.Image, longest: int) -> Image.Image:

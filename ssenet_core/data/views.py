@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ssenet_core.data.augment import Pixels, resize_by, to_tensor
 from ssenet_core.data.manifest import ImageRecord
@@ -26,7 +26,17 @@ def views_at(image: Image.Image, scales: Sequence[float]) -> list[Pixels]:
     return [np.array(resize_by(image, scale)) for scale in scales]
 
 
-def mirrored_batch(view: Pixels, device: torch.device, flip: bool) -> Tensor:
-    """A normalised view, and with `flip` its mirror image beside it, (1 or 2, 3, H, W) float32."""
-    one = to_tensor(view, device)[None]
+def image_tensor(image: Image.Image | Pixels, network: nn.Module) -> Tensor:
+    """An RGB image as `network` wants it: (3, H, W) float32, normalised, on its device."""
+    device = next(network.parameters()).device
+    return to_tensor(image, network.backbone.normalisation, device)  # type: ignore[arg-type, union-attr]
+
+
+def mirrored_batch(view: Pixels, network: nn.Module, flip: bool) -> Tensor:
+    """A view as `network` wants it, and with `flip` its mirror image beside it.
+
+    Returns:
+        (1 or 2, 3, H, W) float32, normalised, on the network's device.
+    """
+    one = image_tensor(view, network)[None]
     return torch.cat([one, one.flip(3)]) if flip else one

@@ -105,10 +105,9 @@ def mean_scores(
     Returns:
         (classes, H, W) float32, background first.
     """
-    device = next(network.parameters()).device
     found = []
     for view in views:
-        batch = mirrored_batch(view, device, flip)
+        batch = mirrored_batch(view, network, flip)
         scores = functional.interpolate(
             network(batch).float(), size, mode="bilinear", align_corners=False
         )

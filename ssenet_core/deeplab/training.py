@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.models.catalogue import normalisation
 from ssenet_core.storage import VOID, read_label_png
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.labels_key import labels_key
@@ -52,6 +53,7 @@ class LabelledViews(Dataset[Batch]):
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.settings = settings
+        self.normalisation = normalisation(settings["backbone"])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -61,7 +63,8 @@ class LabelledViews(Dataset[Batch]):
         rng = augmentation_rng(self.settings["seed"], draw)
         factor = rng.uniform(*self.settings["scale"])
         image = augment.resize_by(record.photograph(), factor)
-        pixels = augment.to_tensor(augment.jitter(image, self.settings["jitter"], rng))
+        image = augment.jitter(image, self.settings["jitter"], rng)
+        pixels = augment.to_tensor(image, self.normalisation)
         labels = augment.label_tensor(read_label_png(self.labels_dir / f"{record.id}.png"))
         labels = functional.interpolate(labels[None], pixels.shape[1:], mode="nearest-exact")[0]
         if rng.random() < self.settings["flip"]:

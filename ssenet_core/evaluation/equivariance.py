@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
-from ssenet_core.data.augment import to_tensor
 from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.data.views import image_tensor
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
 from ssenet_core.models.checkpoints import load_checkpoint
@@ -75,7 +75,7 @@ def evaluate_equivariance(
     description = f"Equivariance of {name}"
     for record in progress(images, total=len(images), description=description):
         photo = record.photograph()
-        measured = Measured(network, to_tensor(photo)[None].to(device), record.tags, alignment)
+        measured = Measured(network, image_tensor(photo, network)[None], record.tags, alignment)
         for key, warp in warps.items():
             difference = measured.difference(warp)
             if difference is not None:

@@ -11,6 +11,8 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from ssenet_core.models.catalogue import IMAGENET, Normalisation
+
 
 class Backbone(nn.Module, ABC):
     """A convolutional network without its head.
@@ -26,6 +28,7 @@ class Backbone(nn.Module, ABC):
         channels: of the features.
         tap_channels: of the three taps.
         embedding_channels: of what AffinityNet makes of the three taps.
+        normalisation: of the images, as the weights expect them.
         head_prefixes: beginnings of the names that a file of weights has beside the backbone's own.
     """
 
@@ -34,6 +37,7 @@ class Backbone(nn.Module, ABC):
     tap_channels: tuple[int, int, int]
     embedding_channels: tuple[int, int, int]
     head_prefixes: tuple[str, ...] = ()
+    normalisation: Normalisation = IMAGENET
 
     def __init__(
         self, *, freeze_batch_norm: bool = False, frozen_stages: Sequence[str] = ()
@@ -48,6 +52,10 @@ class Backbone(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.taps(x)[-1]
+
+    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file of weights, without a head's, by the names that they have here."""
+        return state
 
     def stage(self, name: str) -> list[nn.Module]:
         """The modules of one stage."""

@@ -10,11 +10,17 @@ from torch import Tensor
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbone import Backbone
-from ssenet_core.models.catalogue import backbone_faults, output_stride
+from ssenet_core.models.catalogue import (
+    TIMM,
+    backbone_faults,
+    norm_epsilon,
+    normalisation,
+    output_stride,
+)
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
 from ssenet_core.models.sealed import check_seal
-from ssenet_core.models.torchvision_backbone import TorchvisionResNet
+from ssenet_core.models.timm_backbone import TimmBackbone
 from ssenet_core.paths import is_file
 
 SHOWN = 5  # names of each fault in a message about weights
@@ -35,8 +41,12 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
         raise SSENetError("; ".join(faults))
     freezing = {key: settings[key] for key in ("freeze_batch_norm", "frozen_stages")}
     if settings["name"] != "resnet38":
-        return TorchvisionResNet(
-            settings["name"], output_stride=output_stride(settings), **freezing
+        return TimmBackbone(
+            settings["name"].removeprefix(TIMM),
+            output_stride=output_stride(settings),
+            normalisation=normalisation(settings),
+            norm_epsilon=norm_epsilon(settings),
+            **freezing,
         )
     return ResNet38(
         settings["width"],
@@ -51,8 +61,8 @@ def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
 
     Args:
         path: `.safetensors`, ResNet-38's `.params` of MXNet, or a PyTorch file that holds tensors
-            only; a head in it is left out. The names are the backbone's own, which for
-            torchvision's networks are torchvision's.
+            only; a head in it is left out. The names are the backbone's own, which for timm's
+            networks are timm's; EfficientNet-Lite's and torchvision's ConvNeXt's are read too.
 
     Raises:
         SSENetError: the file is missing, damaged, or not of this backbone and width.
@@ -65,11 +75,13 @@ def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
             for name, tensor in state.items()
             if name.startswith(prefix)
         }
-    state = {
-        name: tensor
-        for name, tensor in state.items()
-        if not name.startswith(backbone.head_prefixes)
-    }
+    state = backbone.own_names(
+        {
+            name: tensor
+            for name, tensor in state.items()
+            if not name.startswith(backbone.head_prefixes)
+        }
+    )
     faults = list(_differences(backbone.state_dict(), state))
     if faults:
         raise SSENetError(f"{path}: these weights are not this backbone's: {'; '.join(faults)}")

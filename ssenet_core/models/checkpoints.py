@@ -13,7 +13,7 @@ from ssenet_core.models.device import placed
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
 from ssenet_core.models.sealed import save_sealed
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def build_network(
@@ -47,6 +47,7 @@ def save_checkpoint(
         "kind": kind,
         "settings": dict(settings),
         "classes": list(classes),
+        "normalisation": _normalisation(network),
         "state": network.state_dict(),
     }
     save_sealed(content, path)
@@ -68,7 +69,7 @@ def load_checkpoint(
     if found != (repr(kind), repr(FORMAT_VERSION)):
         raise SSENetError(
             f"{path}: expected a {kind} checkpoint of version {FORMAT_VERSION}, "
-            f"found {found[0]} version {found[1]}"
+            f"found {found[0]} version {found[1]}; train it again by the workflow"
         )
     try:
         network = _filled_network(kind, content, Path(path).stat().st_size)
@@ -89,4 +90,11 @@ def _filled_network(kind: str, content: Mapping[str, Any], size: int) -> nn.Modu
         raise ValueError("the settings are a larger network's")
     network = build_network(*parts)
     network.load_state_dict(content["state"])
+    if content["normalisation"] != _normalisation(network):
+        raise ValueError(f"its images are normalised by {content['normalisation']!r:.80}")
     return network
+
+
+def _normalisation(network: nn.Module) -> list[list[float]]:
+    """Mean and standard deviation by which a network's images are normalised."""
+    return [list(values) for values in network.backbone.normalisation]  # type: ignore[union-attr]

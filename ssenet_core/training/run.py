@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.models.backbones import load_backbone_weights
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
 from ssenet_core.storage import remove_leftovers, sha256_file
 from ssenet_core.training.devices import ANY_DEVICE, Devices
 from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
@@ -28,8 +29,8 @@ class TrainingRun:
     Attributes:
         manifest: JSON of the train split.
         checkpoint, metrics: written on success; `resume/` and `tensorboard/` lie beside the former.
-        weights: file of backbone weights, or a network's checkpoint to take them from; None trains
-            from random ones.
+        weights: file of backbone weights, or a network's checkpoint to take them from; None takes
+            ImageNet's of an installed package where the settings say so, else random ones.
         code: fingerprint of the code, so that an interrupted run of older code is not resumed.
         workers: processes that load data, for each process that trains.
         save_every: steps between resume points.
@@ -87,10 +88,10 @@ def train(
     """
     torch.manual_seed(settings["seed"])
     network = build_network(kind, settings, images.classes)
-    start = ""
-    if run.weights is not None:
-        load_backbone_weights(network.backbone, run.weights)
-        start = sha256_file(run.weights)
+    start, weights = "", _first_weights(run, settings["backbone"])
+    if weights is not None:
+        load_backbone_weights(network.backbone, weights)
+        start = sha256_file(weights)
     training = Training(
         kind=kind,
         network=network,
@@ -110,3 +111,13 @@ def train(
         workers=run.workers,
         save_every=run.save_every,
     )
+
+
+def _first_weights(run: TrainingRun, backbone: Mapping[str, Any]) -> str | Path | None:
+    """The file of a network's first weights, if it has one.
+
+    An installed package's file is no input of the job: its date changes with each installation.
+    """
+    if run.weights is None and backbone["weights"] == IMAGENET and is_packaged(backbone["name"]):
+        return packaged_weights(backbone["name"])
+    return run.weights

@@ -1,4 +1,4 @@
-"""torchvision's ResNets as backbones: the published network, on a finer grid.
+"""timm's networks as backbones: the published network, on a finer grid, with published weights.
 
 Identities rather than values: dilation keeps what the strided network computes, cell by cell.
 """
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 import yaml
 from PIL import Image
@@ -19,18 +20,24 @@ from ssenet_core.affinity.inference import walked_scores
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.config import resolve, validate
+from ssenet_core.data.augment import to_tensor
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.catalogue import BACKBONES, backbone_faults
+from ssenet_core.models.backbones import build_backbone, load_backbone_weights, load_tensors
+from ssenet_core.models.catalogue import BACKBONES, TIMM, backbone_faults, normalisation
 from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
-from ssenet_core.models.torchvision_backbone import BUILDERS, TorchvisionResNet
+from ssenet_core.models.pretrained import packaged_weights
+from ssenet_core.models.timm_backbone import TimmBackbone
 from ssenet_core.storage import ClassMaps
 from ssenet_core.training.optimizer import build_optimizer
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("cam", "affinity", "deeplab")
 CLASSES = ("cat", "dog")
+OTHERS = (f"{TIMM}regnety_002", f"{TIMM}mobilenetv3_small_050")
+TIMM_NAMES = tuple(name for name in BACKBONES if name != "resnet38")
+SYMMETRIC = tuple(name for name in TIMM_NAMES if name != "convnext_tiny")  # padded alike all round
+LITE = ("efficientnet_lite0", "efficientnet_lite2")
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -55,10 +62,9 @@ def stage_settings(kind: str, **changes: Any) -> dict[str, Any]:
     return {**resolve(config, kind, variant), "backbone": settings(**changes)}
 
 
-def published(name: str) -> models.ResNet:
-    """torchvision's network, with random weights and statistics, in evaluation mode."""
+def shaken(network: nn.Module) -> nn.Module:
+    """A network in evaluation mode, with statistics of batch normalisation that are not neutral."""
     torch.manual_seed(1)
-    network = BUILDERS[name](weights=None)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -66,44 +72,36 @@ def published(name: str) -> models.ResNet:
     return network.eval()
 
 
-def ours(network: models.ResNet, name: str, stride: int) -> TorchvisionResNet:
-    backbone = TorchvisionResNet(name, output_stride=stride).eval()
-    backbone.load_state_dict({k: v for k, v in network.state_dict().items() if k[:3] != "fc."})
-    return backbone
+def pass_gradients(network: nn.Module) -> None:
+    """Let gradients into all layers: timm begins residual blocks with a last scale of zero."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
 
 
-def its_taps(network: models.ResNet, x: torch.Tensor) -> list[torch.Tensor]:
-    """torchvision's own features after layer2, layer3 and layer4."""
-    x = network.layer1(network.maxpool(network.relu(network.bn1(network.conv1(x)))))
-    second = network.layer2(x)
-    third = network.layer3(second)
-    return [second, third, network.layer4(third)]
-
-
-@pytest.mark.parametrize(
-    ("name", "channels"), [("resnet18", 512), ("resnet50", 2048), ("resnet101", 2048)]
-)
+@pytest.mark.parametrize("name", [*TIMM_NAMES, *OTHERS])
 @pytest.mark.parametrize("stride", [8, 16])
-def test_shapes(name: str, channels: int, stride: int) -> None:
+def test_shapes(name: str, stride: int) -> None:
     with torch.device("meta"):
-        backbone = build_backbone(settings(name=name, output_stride=stride))
+        backbone = build_backbone(settings(name=name, output_stride=stride)).eval()
         taps = backbone.taps(torch.zeros(2, 3, 63, 90))
     assert backbone.stride == stride
-    assert backbone.channels == channels
+    assert backbone.channels == taps[-1].shape[1]
     assert [tap.shape[1] for tap in taps] == list(backbone.tap_channels)
     assert {tap.shape[2:] for tap in taps} == {(-(-63 // stride), -(-90 // stride))}
 
 
-@pytest.mark.parametrize(
-    ("name", "stride"), [("resnet18", 8), ("resnet18", 16), ("resnet50", 8), ("resnet50", 16)]
-)
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_lite0"])
+@pytest.mark.parametrize("stride", [8, 16])
 @torch.inference_mode()
 def test_dilation_keeps_what_the_published_network_computes(name: str, stride: int) -> None:
-    """On the cells that both have: every 4th of our layer4 at stride 8 is the published layer4."""
-    network = published(name).double()
-    backbone = ours(network, name, stride).double()
+    """On the cells that both have: every 4th of ours at stride 8 is the published network's."""
+    published = shaken(timm.create_model(name, num_classes=0, global_pool="")).double()
+    backbone = TimmBackbone(name, output_stride=stride).eval().double()
+    backbone.network.load_state_dict(published.state_dict())
     image = torch.randn(1, 3, 75, 98, dtype=torch.float64)
-    pairs = zip((8, 16, 32), backbone.taps(image), its_taps(network, image), strict=True)
+    last, stages = published.forward_intermediates(image)
+    pairs = zip((8, 16, 32), backbone.taps(image), [*stages[-3:-1], last], strict=True)
     for natural, tap, theirs in pairs:
         ahead, behind = max(1, natural // stride), max(1, stride // natural)
         torch.testing.assert_close(
@@ -111,63 +109,55 @@ def test_dilation_keeps_what_the_published_network_computes(name: str, stride: i
         )
 
 
-@torch.inference_mode()
-def test_bottlenecks_are_dilated_as_torchvision_does_it() -> None:
-    network = published("resnet50")
-    dilated = models.resnet50(weights=None, replace_stride_with_dilation=[False, True, True])
-    dilated.load_state_dict(network.state_dict())
-    image = torch.randn(1, 3, 64, 48)
-    torch.testing.assert_close(
-        ours(network, "resnet50", 8)(image), its_taps(dilated.eval(), image)[-1]
-    )
-
-
-@pytest.mark.parametrize("stride", [8, 16])
-def test_cell_i_looks_at_pixel_stride_times_i(stride: int) -> None:
-    """The gradient of a cell's activation is centred on pixel stride * i, on both axes."""
-    torch.manual_seed(0)
-    network = TorchvisionResNet("resnet18", output_stride=stride).eval()
-    weight = torch.zeros(2, 161)
-    for _ in range(4):
-        image = torch.randn(1, 3, 161, 161, requires_grad=True)
-        network(image)[0, :, 80 // stride, 80 // stride].sum().backward()
-        assert image.grad is not None
-        slope = image.grad.abs().sum(dim=(0, 1))
-        weight += torch.stack([slope.sum(dim=1), slope.sum(dim=0)])
-    centres = (weight * torch.arange(161)).sum(dim=1) / weight.sum(dim=1)
-    middle_of_block = 80 + (stride - 1) / 2
-    assert ((centres - 80).abs() < (centres - middle_of_block).abs()).all()
-
-
+@pytest.mark.parametrize("name", SYMMETRIC)
 @pytest.mark.parametrize("stride", [8, 16])
 @torch.inference_mode()
-def test_the_mirrored_network_gives_mirrored_features(stride: int) -> None:
-    """Exact on stride * k + 1 pixels, where cells at stride * i are symmetric about the middle."""
-    network = TorchvisionResNet("resnet18", output_stride=stride).eval()
+def test_the_mirrored_network_gives_mirrored_features(name: str, stride: int) -> None:
+    """Exact on stride * k + 1 pixels only if cell i is centred on pixel stride * i."""
+    network = shaken(TimmBackbone(name, output_stride=stride))
     image = torch.randn(1, 3, 65, 97)
     features = network(image)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.copy_(module.weight.flip(3))
-    torch.testing.assert_close(network(image.flip(3)).flip(3), features, atol=1e-4, rtol=1e-4)
+    mirrored = network(image.flip(3)).flip(3)
+    torch.testing.assert_close(mirrored, features, atol=1e-4 * float(features.abs().max()), rtol=0)
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_a_cell_of_patches_is_centred_on_its_pixel(stride: int) -> None:
+    """The gradient of ConvNeXt's cell i is centred on pixel stride * i, to two pixels."""
+    torch.manual_seed(0)
+    network = TimmBackbone("convnext_tiny", output_stride=stride).eval()
+    weight, place = torch.zeros(2, 257), 128
+    for _ in range(2):
+        image = torch.randn(1, 3, 257, 257, requires_grad=True)
+        network(image)[0, :, place // stride, place // stride].square().sum().backward()
+        assert image.grad is not None
+        slope = image.grad.abs().sum(dim=(0, 1))
+        weight += torch.stack([slope.sum(dim=1), slope.sum(dim=0)])
+    centres = (weight * torch.arange(257)).sum(dim=1) / weight.sum(dim=1)
+    assert ((centres - place).abs() < 2).all()
 
 
 def test_freezing_keeps_weights_and_statistics() -> None:
     """A frozen stage is frozen whole, its batch normalisation with it."""
     backbone = build_backbone(settings(frozen_stages=["conv1", "layer1"])).train()
+    pass_gradients(backbone)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     backbone(torch.randn(2, 3, 32, 32)).sum().backward()
     frozen = {name for name, value in backbone.named_parameters() if value.grad is None}
     optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=0.1)
     optimizer.step()
     same = {name for name, value in backbone.state_dict().items() if value.equal(before[name])}
-    stages = ("conv1.", "bn1.", "layer1.")
+    stages = ("network.conv1.", "network.bn1.", "network.layer1.")
     assert frozen == {n for n, _ in backbone.named_parameters() if n.startswith(stages)}
     assert same == {name for name in before if name.startswith(stages)}
 
 
-def test_frozen_batch_norm_stays_in_evaluation_mode() -> None:
-    backbone = build_backbone(settings(freeze_batch_norm=True)).train()
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_lite0"])
+def test_frozen_batch_norm_stays_in_evaluation_mode(name: str) -> None:
+    backbone = build_backbone(settings(name=name, freeze_batch_norm=True)).train()
     norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     assert backbone.training
     assert norms
@@ -175,24 +165,106 @@ def test_frozen_batch_norm_stays_in_evaluation_mode() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_weights_in_torchvisions_naming(tmp_path: Path, suffix: str) -> None:
-    state = published("resnet18").state_dict()
+@torch.inference_mode()
+def test_torchvisions_weights_compute_what_they_do_there(tmp_path: Path, suffix: str) -> None:
+    published = shaken(models.resnet18(weights=None))
     # As the older files of published weights have it.
-    state = {name: value for name, value in state.items() if "num_batches" not in name}
+    state = {n: value for n, value in published.state_dict().items() if "num_batches" not in n}
     path = tmp_path / f"resnet18{suffix}"
     if suffix == ".pth":
         torch.save(state, path)
     else:
         save_file(state, path)
-    backbone = build_backbone(settings())
+    backbone = build_backbone(settings()).eval()
     load_backbone_weights(backbone, path)
-    loaded = backbone.state_dict()
-    assert {name for name in state if name not in loaded} == {"fc.weight", "fc.bias"}
-    assert all(loaded[name].equal(state[name]) for name in state if name in loaded)
+    image = torch.randn(1, 3, 64, 96)
+    stages = list(published.children())[:-2]
+    torch.testing.assert_close(backbone(image)[:, :, ::4, ::4], nn.Sequential(*stages)(image))
+
+
+@torch.inference_mode()
+def test_torchvisions_convnext_computes_what_it_does_there(tmp_path: Path) -> None:
+    """Its tensors have other names in the same order."""
+    published = shaken(models.convnext_tiny(weights=None))
+    torch.save(published.state_dict(), tmp_path / "convnext.pth")
+    backbone = build_backbone(settings(name="convnext_tiny", output_stride=16))
+    load_backbone_weights(backbone, tmp_path / "convnext.pth")
+    strided = timm.create_model("convnext_tiny", num_classes=0, global_pool="").eval()
+    strided.head = nn.Identity()
+    strided.load_state_dict(backbone.network.state_dict())
+    image = torch.randn(1, 3, 64, 96)
+    torch.testing.assert_close(strided.forward_features(image), published.features(image))
+
+
+@pytest.mark.parametrize("name", LITE)
+def test_packaged_weights_are_the_network_s_one_by_one(name: str) -> None:
+    """The package's tensors stand in timm's order: kind, shape and value of each agree."""
+    file = load_tensors(packaged_weights(name))
+    theirs = [item for item in file.items() if not item[0].endswith("num_batches_tracked")]
+    backbone = build_backbone(settings(name=name))
+    load_backbone_weights(backbone, packaged_weights(name))
+    own = [i for i in backbone.state_dict().items() if not i[0].endswith("num_batches_tracked")]
+    assert [n for n, _ in theirs[len(own) :]] == ["_fc.weight", "_fc.bias"]
+    for (ours, value), (there, tensor) in zip(own, theirs, strict=False):
+        assert ours.rpartition(".")[2] == there.rpartition(".")[2]
+        assert value.equal(tensor)
+
+
+@pytest.mark.parametrize("name", LITE)
+@torch.inference_mode()
+def test_packaged_weights_compute_what_timm_s_own_network_does(name: str) -> None:
+    """On odd sizes the published padding is even: the network that pads unevenly agrees there."""
+    backbone = build_backbone(settings(name=name, output_stride=16)).eval()
+    load_backbone_weights(backbone, packaged_weights(name))
+    uneven = timm.create_model(f"tf_{name}", num_classes=0, global_pool="").eval()
+    uneven.load_state_dict(backbone.network.state_dict())
+    image = torch.randn(1, 3, 129, 193)
+    torch.testing.assert_close(
+        backbone(image)[:, :, ::2, ::2], uneven.forward_features(image), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.real_data
+@torch.inference_mode()
+def test_packaged_weights_know_cats(real_data: Path) -> None:
+    """ImageNet's classifier on its own features calls most photographs of cats a cat."""
+    backbone = build_backbone(settings(name="efficientnet_lite0", output_stride=16)).eval()
+    file = packaged_weights("efficientnet_lite0")
+    load_backbone_weights(backbone, file)
+    state = load_tensors(file)
+    photographs = sorted((real_data / "msrc14/JPEGImages").glob("15_*.jpg"))[:12]
+    assert len(photographs) > 5
+    found = []
+    for photograph in photographs:
+        with Image.open(photograph) as image:
+            pixels = to_tensor(image.convert("RGB"), backbone.normalisation)
+        logits = state["_fc.weight"] @ backbone(pixels[None]).mean(dim=(2, 3))[0]
+        found.append(281 <= int((logits + state["_fc.bias"]).argmax()) <= 287)
+    assert sum(found) > len(found) / 2
+
+
+def test_normalisation_is_the_weights_own() -> None:
+    assert normalisation({"name": "efficientnet_lite0"}).mean == (0.5, 0.5, 0.5)
+    assert normalisation({"name": "resnet50"}).mean == (0.485, 0.456, 0.406)
+    assert normalisation({"name": "timm:tf_efficientnet_lite0"}).std == (0.5, 0.5, 0.5)
+    for name in (*TIMM_NAMES, *OTHERS):
+        with torch.device("meta"):
+            backbone = build_backbone(settings(name=name))
+        assert backbone.normalisation == normalisation({"name": name})
+
+
+def test_a_checkpoint_of_another_normalisation_is_refused(tmp_path: Path) -> None:
+    stage = stage_settings("cam", name="efficientnet_lite0")
+    network = build_network("cam", stage, CLASSES)
+    network.backbone.normalisation = normalisation({"name": "resnet50"})
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, network, kind="cam", settings=stage, classes=CLASSES)
+    with pytest.raises(SSENetError, match=r"images are normalised by \[\[0\.485"):
+        load_checkpoint(path, "cam", torch.device("cpu"))
 
 
 def test_wrong_weights_are_named(tmp_path: Path) -> None:
-    state = published("resnet18").state_dict()
+    state = models.resnet18(weights=None).state_dict()
     del state["layer3.0.conv1.weight"]
     state["layer2.0.conv1.weight"] = torch.zeros(2, 3)
     state["stray"] = torch.zeros(1)
@@ -201,15 +273,15 @@ def test_wrong_weights_are_named(tmp_path: Path) -> None:
         load_backbone_weights(build_backbone(settings()), tmp_path / "odd.pth")
     for words in (
         "odd.pth",
-        "missing: layer3.0.conv1.weight",
-        "not its own: stray",
+        "missing: network.layer3.0.conv1.weight",
+        "not its own: network.stray",
         "layer2.0.conv1.weight (2, 3) instead of (128, 64, 3, 3)",
     ):
         assert words in str(caught.value)
 
 
 def test_another_networks_weights_are_named_in_short(tmp_path: Path) -> None:
-    torch.save(published("resnet18").state_dict(), tmp_path / "resnet18.pth")
+    torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
     with torch.device("meta"):
         larger = build_backbone(settings(name="resnet101"))
     with pytest.raises(SSENetError, match=r"resnet18\.pth: these weights.*and \d+ more") as caught:
@@ -229,7 +301,7 @@ def test_a_checkpoint_comes_back_and_gives_its_backbone(tmp_path: Path, kind: st
     assert loaded.backbone.stride == 16
     finer = build_backbone(settings(output_stride=8))
     load_backbone_weights(finer, path)
-    assert finer.conv1.weight.equal(network.backbone.conv1.weight)
+    assert finer.network.conv1.weight.equal(network.backbone.network.conv1.weight)
 
 
 def batch(kind: str, stride: int) -> dict[str, torch.Tensor]:
@@ -247,6 +319,7 @@ def test_a_training_step_changes_the_weights(kind: str, stride: int) -> None:
     torch.manual_seed(0)
     stage = stage_settings(kind, output_stride=stride, frozen_stages=["conv1"])
     network = build_network(kind, stage, CLASSES).train()
+    pass_gradients(network)
     optimizer = build_optimizer(network, network.head(), stage["optimizer"])
     losses = {"cam": cam_loss, "affinity": lambda s: pair_loss(s["radius"])}
     loss = losses.get(kind, lambda s: pixel_loss)(stage)
@@ -257,8 +330,8 @@ def test_a_training_step_changes_the_weights(kind: str, stride: int) -> None:
     assert value.isfinite()
     after = network.state_dict()
     for name in ("layer1.0.conv1.weight", "layer4.1.conv2.weight"):
-        assert not after[f"backbone.{name}"].equal(before[f"backbone.{name}"])
-    assert after["backbone.conv1.weight"].equal(before["backbone.conv1.weight"])
+        assert not after[f"backbone.network.{name}"].equal(before[f"backbone.network.{name}"])
+    assert after["backbone.network.conv1.weight"].equal(before["backbone.network.conv1.weight"])
 
 
 @pytest.mark.parametrize("stride", [8, 16])
@@ -290,7 +363,11 @@ def test_narrow_and_wide_settings_build_the_same() -> None:
         ({"output_stride": 32}, r"output_stride: found 32, allowed for resnet18: 8 or 16"),
         ({"frozen_stages": ["conv1a", "layer1"]}, r"resnet18 has no conv1a; it has conv1, layer1"),
         ({"name": "resnet38", "frozen_stages": ["layer1"]}, r"resnet38 has no layer1"),
-        ({"name": "vgg16"}, r"found 'vgg16', allowed: resnet38 or resnet18"),
+        ({"name": "vgg16"}, r"found 'vgg16', allowed: resnet38, resnet18"),
+        ({"name": "timm:resnet5"}, r"timm has no network 'resnet5'; it has resnet50"),
+        ({"name": "timm:vgg16"}, r"no features of 'vgg16' at output stride 8"),
+        ({"name": "timm:vit_tiny_patch16_224"}, r"no features of 'vit_tiny_patch16_224'"),
+        ({"name": "timm:resnet26", "frozen_stages": ["layer9"]}, r"has no layer9; it has conv1"),
     ],
 )
 def test_what_a_backbone_cannot_do_is_said(change: dict[str, Any], message: str) -> None:
@@ -319,7 +396,7 @@ def configuration(**changes: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def test_the_configuration_takes_torchvisions_networks() -> None:
+def test_the_configuration_takes_timms_networks() -> None:
     change = {"name": "resnet50", "output_stride": 16, "frozen_stages": ["conv1", "layer1"]}
     validate(
         configuration(cam=change, affinity=change, deeplab=change), ROOT / "config.schema.yaml"
@@ -332,8 +409,10 @@ def test_the_configuration_takes_torchvisions_networks() -> None:
         (KINDS, {"output_stride": 16}, r"cam variant ssenet: backbone\.output_stride.*resnet38: 8"),
         (KINDS, {"output_stride": 32}, r"output_stride: found 32, allowed: 8 or 16"),
         (KINDS, {"frozen_stages": ["layer1"]}, r"resnet38 has no layer1; it has conv1a"),
-        (KINDS, {"frozen_stages": ["layer9"]}, r"frozen_stages\[0\]: found 'layer9'"),
-        (KINDS, {"name": "resnet5"}, r"found 'resnet5', allowed: resnet38 or resnet18"),
+        (KINDS, {"frozen_stages": ["layer9"]}, r"resnet38 has no layer9"),
+        (KINDS, {"name": "resnet5"}, r"found 'resnet5', allowed: resnet38, resnet18"),
+        (KINDS, {"name": "timm:resnet5"}, r"timm has no network 'resnet5'"),
+        (KINDS, {"weights": "imagenet"}, r"of resnet38, imagenet's are of width 1, found 0\.125"),
         (("cam",), {"name": "resnet18"}, r"resnet38 of width 0\.125 cannot take.*resnet18"),
         (("deeplab",), {"width": 0.25}, r"run\.chains\[0\]\.deeplab: .*width 0\.25 cannot"),
     ],

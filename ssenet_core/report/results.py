@@ -182,8 +182,8 @@ def markdown(
         header, body = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *markdown_table(header, body)]
         if found := empty_table(rows):
-            header, body = found
-            lines += ["", f"## {EMPTY_HEADING}", "", *markdown_table(header, body), "", EMPTY_NOTE]
+            table = markdown_table(*found, TEXT_COLUMNS)
+            lines += ["", f"## {EMPTY_HEADING}", "", *table, "", EMPTY_NOTE]
     if equivariance:
         header, body = equivariance_table(equivariance)
         lines += ["", "## Equivariance", "", *markdown_table(header, body), "", EQUIVARIANCE_NOTE]

@@ -35,8 +35,10 @@ def shard_of(number: int, root: Path, folder: Path | None) -> Shard:
     records = write_photographs(root, number, folder=folder)
     write_split(root / "manifest.json", records)
     for place, record in enumerate(records):
-        maps = class_maps(classes=len(record.tags), number=place)
-        write_maps(root / f"{record.id}.h5", ClassMaps(record.id, maps, np.array(record.tags)))
+        maps = class_maps(classes=len(record.known_tags), number=place)
+        write_maps(
+            root / f"{record.id}.h5", ClassMaps(record.id, maps, np.array(record.known_tags))
+        )
     files = [root / "out" / f"{record.id}.h5" for record in records]
     return Shard(root / "manifest.json", files, root / "out" / "record.json", 0)
 

@@ -152,7 +152,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the photographs")
     parser.add_argument(
-        "table", type=Path, metavar="TAGS.csv", help="table image,tags; tags separated by blanks"
+        "table",
+        type=Path,
+        metavar="TAGS.csv",
+        help="table image,tags; tags separated by blanks, an empty cell: none of the classes",
     )
     parser.add_argument("--name", help="of the folder in results/; default: the folder's")
     parser.add_argument(

@@ -46,6 +46,9 @@ def dense_crf(
     Returns:
         (labels, H, W) float32, sums over the labels are one.
     """
+    _check(image, probabilities)
+    if len(probabilities) == 1:  # certain, whatever its score
+        return np.ones(probabilities.shape, np.float32)
     crf = _crf(image, probabilities, gaussian, bilateral)
     return np.array(crf.inference(iterations), dtype=np.float32).reshape(probabilities.shape)
 
@@ -72,7 +75,7 @@ def dense_crfs(
     if len({stack.shape for stack in stacks}) > 1:
         raise ValueError(f"stacks must be of one shape, not {[stack.shape for stack in stacks]}")
     kernels: dict[str, Any] = {"gaussian": gaussian, "bilateral": bilateral}
-    if len(stacks) > 1:
+    if len(stacks) > 1 and len(stacks[0]) > 1:
         together = _infer_together(image, stacks, iterations, kernels)
         if together is not None:
             return together
@@ -86,7 +89,9 @@ def _infer_together(
     kernels: Mapping[str, Mapping[str, float]],
 ) -> list[Posteriors] | None:
     """The stacks' posteriors from one CRF of all their labels; None where a share is too small."""
-    crf = _crf(image, np.concatenate(stacks), **kernels)
+    scores = np.concatenate(stacks)
+    _check(image, scores)
+    crf = _crf(image, scores, **kernels)
     state, messages, filtered = crf.startInference()
     values = np.asarray(state).T  # (pixels, stacks x labels), the library's own memory
     for step in range(iterations + 1):
@@ -115,6 +120,15 @@ def _divide_by_shares(values: Posteriors, stacks: int) -> bool:
     return True
 
 
+def _check(image: NDArray[np.uint8], scores: Scores) -> None:
+    """`ValueError` where an image and scores cannot belong together."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
+    height, width = image.shape[:2]
+    if scores.ndim != 3 or scores.shape[1:] != (height, width):
+        raise ValueError(f"scores must be (labels, {height}, {width}), not {scores.shape}")
+
+
 def _crf(
     image: NDArray[np.uint8],
     scores: Scores,
@@ -124,11 +138,7 @@ def _crf(
     """The library's CRF of an image, with both kernels and the unary energies of the scores."""
     from pydensecrf import densecrf
 
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
     height, width = image.shape[:2]
-    if scores.ndim != 3 or scores.shape[1:] != (height, width):
-        raise ValueError(f"scores must be (labels, {height}, {width}), not {scores.shape}")
     crf = densecrf.DenseCRF2D(width, height, len(scores))
     kind = {"kernel": densecrf.DIAG_KERNEL, "normalization": densecrf.NORMALIZE_SYMMETRIC}
     crf.addPairwiseGaussian(sxy=gaussian["sxy"], compat=gaussian["compat"], **kind)

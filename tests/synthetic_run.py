@@ -15,6 +15,7 @@ from ssenet_core.data.manifest import FORMAT, FORMAT_VERSION
 from ssenet_core.storage import (
     ClassMaps,
     RefinedScores,
+    read_json,
     sha256_file,
     write_json,
     write_label_png,
@@ -67,6 +68,29 @@ def make_split(
     }
     write_json(made.manifest, content)
     return made
+
+
+def empty_image(made: Split, number: int, tags: list[int] | None) -> str:
+    """Take everything out of an image's truth and answers; returns its id.
+
+    The truth keeps a rim of void. `tags` is [] where that is known, None where nothing is.
+    """
+    content = read_json(made.manifest)
+    entry = content["images"][number]
+    entry["tags"] = tags
+    write_json(made.manifest, content)
+    image_id, size = entry["id"], (entry["height"], entry["width"])
+    made.truths[image_id] = np.zeros(size, np.uint8)
+    made.truths[image_id][:2] = 255
+    write_label_png(entry["mask"], made.truths[image_id])
+    maps, none = np.zeros((0, *size), np.float32), np.zeros(0, np.int64)
+    facts = {"classes_from": "classifier" if tags is None else "tags"}
+    write_maps(made.maps / f"{image_id}.h5", ClassMaps(image_id, maps, none, facts))
+    sure = {f"power-{power}": np.ones((1, *size), np.float32) for power in (4, 24)}
+    labels = np.zeros(size, np.uint8)
+    write_refined(made.refined / f"{image_id}.h5", RefinedScores(image_id, none, sure, labels))
+    write_label_png(made.labels / f"{image_id}.png", labels)
+    return image_id
 
 
 def _truth(random, height, width, objects):

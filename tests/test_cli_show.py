@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-from synthetic_run import CLASSES, make_split
+from PIL import Image, ImageDraw
+from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
@@ -79,6 +79,37 @@ def test_the_iou_is_that_of_the_image(results: Path) -> None:
     write_label_png(labels, np.zeros_like(answer))
     view = views_of(one_image(results, TRAIN))["Random walk"]["ssenet/default"]
     assert [f"IoU {tag} 0" for tag in tags] == list(view.notes[1:])
+
+
+@pytest.mark.parametrize(("tags", "said"), [([], "none of the classes"), (None, "unknown")])
+def test_an_image_with_nothing_in_it(
+    results: Path, monkeypatch: pytest.MonkeyPatch, tags: list[int] | None, said: str
+) -> None:
+    train = make_split(results.parents[1], "pseudo_eval")
+    assert empty_image(train, 1, tags) == TRAIN
+    for split in ("train", "pseudo_eval"):
+        write_json(results / f"manifest/{split}.json", read_json(train.manifest) | {"split": split})
+    for cam in ("baseline", "ssenet"):
+        shutil.copy2(train.maps / f"{TRAIN}.h5", results / "cam" / cam / "maps" / "train")
+    shutil.copy2(train.refined / f"{TRAIN}.h5", results / "cam/ssenet/affinity_labels/train")
+    labels = results / "affinity/ssenet/default/pseudo_labels/train"
+    shutil.copy2(train.labels / f"{TRAIN}.png", labels)
+    image = one_image(results, TRAIN)
+    found = views_of(image)
+    assert found["CAM baseline"].keys() == {"labels at 0.2"}
+    for heading, title in (
+        ("CAM ssenet", "CRF, background ^24"),
+        ("Random walk", "ssenet/default"),
+    ):
+        assert found[heading][title].notes == ("IoU background 100",)
+    assert found["CAM ssenet"]["affinity labels"].notes == ("100% of the cells are certain",)
+    assert found["CAM ssenet"]["affinity labels"].labels == {0}
+    written: list[str] = []
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda _, place, text, *more: written.append(text)
+    )
+    draw_one_image(image)
+    assert f"synthetic, train, pseudo_eval; tags: {said}" in written
 
 
 def test_an_image_without_truth_has_no_scores(results: Path) -> None:

@@ -57,6 +57,8 @@ def random_walk(
 
     def compute(image: ImageRecord, given: tuple[Image.Image, ClassMaps]) -> LabelsToBe:
         photograph, maps = given
+        if not len(maps.classes):  # all is background, wherever the walk goes
+            return (np.zeros(maps.maps.shape[1:], np.uint8),)
         with torch.inference_mode(), autocast(device, settings["precision"]):
             scores = walked_scores(network, photograph, maps, settings)
         if settings["crf"]:

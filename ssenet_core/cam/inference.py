@@ -28,6 +28,9 @@ def infer_cam(
 ) -> None:
     """Write the class activation maps of one shard's images, `{image id}.h5` each.
 
+    An image has a map a tag, so none where it is known to have none of the classes. Of one whose
+    tags are unknown the classifier decides.
+
     Args:
         shard: the job's images.
         settings: `inference` of the variant: scales, flip, precision.
@@ -42,16 +45,19 @@ def infer_cam(
     def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> tuple[ClassMaps]:
         photograph, views = given
         size = photograph.shape[:2]
-        with torch.inference_mode(), autocast(device, settings["precision"]):
-            scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
-        classes = list(image.tags) if image.tags else _decided(network, photograph)
+        unknown = image.tags is None
+        classes = _decided(network, photograph) if unknown else list(image.known_tags)
+        maps = np.zeros((0, *size), np.float32)
+        if classes:
+            with torch.inference_mode(), autocast(device, settings["precision"]):
+                scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
+            maps = normalised_maps(finite(scores, settings["precision"]), classes)
         attributes = {
             "scales": np.asarray(settings["scales"], np.float64),
             "flip": flip,
             "checkpoint_sha256": checksum,
-            "classes_from": "tags" if image.tags else "classifier",
+            "classes_from": "classifier" if unknown else "tags",
         }
-        maps = normalised_maps(finite(scores, settings["precision"]), classes)
         return (ClassMaps(image.id, maps, np.asarray(classes, np.int64), attributes),)
 
     map_images(
@@ -125,7 +131,7 @@ def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float3
 
 
 def _decided(network: nn.Module, photograph: Pixels) -> list[int]:
-    """Label values of the classes that the classifier finds in an image without tags."""
+    """Label values of the classes that the classifier finds in an image whose tags are unknown."""
     with torch.inference_mode():
         logits = network(image_tensor(photograph, network)[None]).mean(dim=(2, 3))[0]
     return [index + 1 for index in torch.nonzero(logits > 0).flatten().tolist()]

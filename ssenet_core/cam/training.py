@@ -1,8 +1,8 @@
 """Training of the CAM network: two views of a crop, tags, Eq. 1 of the paper.
 
-In: a manifest with tags. Out: a checkpoint. The second view is the first one scaled, flipped or
-rotated, as `ser.transforms` says; with `ser.weight` 0 it is left out and the same code trains the
-baseline. No mask is read.
+In: a manifest with tags; an image may have none of the classes. Out: a checkpoint. The second view
+is the first one scaled, flipped or rotated, as `ser.transforms` says; with `ser.weight` 0 it is
+left out and the same code trains the baseline. No mask is read.
 """
 
 from collections.abc import Mapping
@@ -93,9 +93,13 @@ class TaggedViews(Dataset[Batch]):
 
 
 def tag_vector(record: ImageRecord, classes: int) -> Tensor:
-    """Tags as a (classes,) vector of zeros and ones."""
+    """Tags as a (classes,) vector of zeros and ones; all zeros where the image has no class.
+
+    Raises:
+        SSENetError: the tags are unknown, which is not the same as none.
+    """
     vector = torch.zeros(classes)
-    vector[[tag - 1 for tag in record.tags]] = 1.0
+    vector[[tag - 1 for tag in record.known_tags]] = 1.0
     return vector
 
 

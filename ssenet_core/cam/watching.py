@@ -54,12 +54,12 @@ class WatchedMaps:
             network.train(training)
 
     def _name(self, record: ImageRecord) -> str:
-        return f"{record.id}: {', '.join(self.classes[tag - 1] for tag in record.tags)}"
+        return f"{record.id}: {', '.join(self.classes[tag - 1] for tag in record.known_tags)}"
 
     def _picture(self, network: nn.Module, record: ImageRecord) -> Tensor:
         photograph = augment.resize_longest(record.photograph(), self.longest)
         scores = single_scale_maps(network, photograph, 1.0, False, self.alignment)
-        heats = normalised_maps(scores, record.tags)
+        heats = normalised_maps(scores, record.known_tags)
         overlays = [heat_overlay(photograph, heat, HEAT, HEAT_SHARE) for heat in heats]
         row = np.concatenate([np.asarray(picture) for picture in (photograph, *overlays)], axis=1)
         return torch.from_numpy(row).permute(2, 0, 1) / 255

@@ -26,14 +26,14 @@ from ssenet_core.data.dataset import (
 from ssenet_core.data.layout import listing, shortened, unique
 from ssenet_core.data.manifest_entries import ImageRecord, from_json, of_kind, to_json
 from ssenet_core.data.tag_table import TagTable
-from ssenet_core.data.tags import find_tags, places_of_tags, read_mask, uses_mask
+from ssenet_core.data.tags import find_tags, missing_tags, read_mask, unlearnable, uses_mask
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
 from ssenet_core.storage import load_image, read_json, sha256_file, write_json
 
 LOG = logging.getLogger("ssenet")
 FORMAT = "ssenet manifest"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 did not tell images without classes from images without tags
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Manifest:
     def num_classes(self) -> int:
         """Number of classes with the background."""
         return len(self.classes) + 1
+
+    @property
+    def without_classes(self) -> int:
+        """Number of images that are known to have none of the classes."""
+        return sum(record.tags == () for record in self.images)
 
     @cached_property
     def _by_id(self) -> dict[str, ImageRecord]:
@@ -79,8 +84,9 @@ def build_manifest(
 ) -> None:
     """Check every image of a split and write its manifest.
 
-    Images are decoded whole. Masks are read where the split is scored or where tags come from them;
-    a training image needs tags, a test image needs neither tags nor a mask.
+    Images are decoded whole. Masks are read where the split is scored or where tags come from them.
+    The tags of a training image must be known, if only that it has none of the classes; a test
+    image needs neither tags nor a mask.
 
     Args:
         dataset: the `dataset` section of the config.
@@ -96,6 +102,7 @@ def build_manifest(
     problems = list_problems(dataset, split, disjoint_from, subset_of or {})
     ids = unique(listed_ids(dataset, split))
     records, faults = examine_images(dataset, split, ids, workers=workers)
+    faults = faults or teaching_problems(dataset, split, records)
     refuse(dataset, {split: problems + faults})
     write_manifest(output, dataset, split, records)
 
@@ -120,6 +127,14 @@ def examine_images(
             if record is not None:
                 records.append(record)
     return records, problems
+
+
+def teaching_problems(dataset: Settings, split: str, records: Sequence[ImageRecord]) -> list[str]:
+    """Why no network can learn from the records of the whole training split, if none can."""
+    if split != "train" or not records:
+        return []
+    problem = unlearnable([record.known_tags for record in records], class_names(dataset))
+    return [problem] if problem else []
 
 
 def refuse(dataset: Settings, problems: Mapping[str, Sequence[str]]) -> None:
@@ -147,7 +162,15 @@ def write_manifest(
     }
     write_json(output, content)
     masks = sum(record.mask is not None for record in records)
-    LOG.info("%s: %d good images of %s, %d with masks", output, len(records), split, masks)
+    without = sum(record.tags == () for record in records)
+    LOG.info(
+        "%s: %d good images of %s, %d with masks, %d with none of the classes",
+        output,
+        len(records),
+        split,
+        masks,
+        without,
+    )
 
 
 def load_manifest(path: str | Path) -> Manifest:
@@ -225,13 +248,13 @@ def _examine(
             labels = read_mask(mask, size=size, classes=len(classes))
         except SSENetError as error:
             problems.append(str(error))
-    tags: tuple[int, ...] = ()
+    tags: tuple[int, ...] | None = None
     mask_failed = bool(mask and needs_mask and labels is None)
     try:
         tags = find_tags(dataset, image_id, classes=classes, table=table, labels=labels)
-        if split == "train" and not tags and not mask_failed:
-            places = places_of_tags(dataset, image_id, table)
-            problems.append(f"{image}: a training image needs a tag, found none in {places}")
+        if split == "train" and tags is None and not mask_failed:
+            missing = missing_tags(dataset, image_id, table)
+            problems.append(f"{image}: a training image needs tags: {missing}")
     except SSENetError as error:
         problems.append(str(error))
     if problems or size is None:

@@ -26,7 +26,8 @@ class ImageRecord:
         mask: its ground truth, only where the split is scored.
         width: in pixels.
         height: in pixels.
-        tags: label values of its classes, ascending; may be empty outside the training split.
+        tags: label values of its classes, ascending; empty where it is known to have none of the
+            classes, None where nothing is known, which no training image's tags are.
         sha256: checksum of the photograph.
         mask_sha256: checksum of the mask.
     """
@@ -36,9 +37,22 @@ class ImageRecord:
     mask: Path | None
     width: int
     height: int
-    tags: tuple[int, ...]
+    tags: tuple[int, ...] | None
     sha256: str
     mask_sha256: str | None = None
+
+    @property
+    def known_tags(self) -> tuple[int, ...]:
+        """The tags, for what cannot do without.
+
+        Raises:
+            SSENetError: nothing is known of the image's classes.
+        """
+        if self.tags is None:
+            raise SSENetError(
+                f"image {self.id}: its tags are needed, and no source in dataset.tags has them"
+            )
+        return self.tags
 
     def photograph(self) -> Image.Image:
         """The photograph as RGB.
@@ -63,7 +77,7 @@ def to_json(record: ImageRecord) -> dict[str, Any]:
         "mask": str(record.mask) if record.mask else None,
         "width": record.width,
         "height": record.height,
-        "tags": list(record.tags),
+        "tags": None if record.tags is None else list(record.tags),
         "sha256": record.sha256,
         "mask_sha256": record.mask_sha256,
     }
@@ -83,8 +97,10 @@ def from_json(entry: Mapping[str, Any], classes: int) -> ImageRecord:
     if problem := id_problem(image_id):
         raise ValueError(f"id {shortened(image_id)}: {problem}")
     width, height = (of_kind(entry, side, int) for side in ("width", "height"))
-    tags = tuple(entry["tags"])
-    if min(width, height) < 1 or not all(type(tag) is int and 1 <= tag <= classes for tag in tags):
+    listed = of_kind(entry, "tags", list | None)
+    tags = None if listed is None else tuple(listed)
+    fitting = all(type(tag) is int and 1 <= tag <= classes for tag in tags or ())
+    if min(width, height) < 1 or not fitting:
         raise ValueError(f"image {image_id}: a size or tag that cannot be")
     return ImageRecord(
         id=image_id,

@@ -16,6 +16,7 @@ from ssenet_core.data.manifest import (
     list_problems,
     load_manifest,
     refuse,
+    teaching_problems,
     write_manifest,
 )
 from ssenet_core.errors import SSENetError
@@ -56,10 +57,13 @@ def join_manifests(
 
     Raises:
         SSENetError: ids are listed twice or shared by splits that must not share any, a part lacks
-            an image, or another split is bad; all is listed.
+            an image, nothing can be learnt from the tags, or another split is bad; all is listed.
     """
     records = {record.id: record for part in parts for record in load_manifest(part).images}
-    problems = {split: list_problems(dataset, split, *_relations(dataset, split))}
+    problems = {
+        split: list_problems(dataset, split, *_relations(dataset, split))
+        + teaching_problems(dataset, split, [*records.values()])
+    }
     if split == "train":
         others = [name for name in configured(dataset) if name != split]
         problems |= {name: split_problems(dataset, name) for name in others}
@@ -78,7 +82,8 @@ def check_split(*, dataset: Settings, split: str, output: str | Path) -> None:
 def split_problems(dataset: Settings, split: str) -> list[str]:
     """Everything that is wrong with a split: its lists and its images."""
     problems = list_problems(dataset, split, *_relations(dataset, split))
-    return problems + examine_images(dataset, split, split_ids(dataset, split))[1]
+    records, faults = examine_images(dataset, split, split_ids(dataset, split))
+    return problems + (faults or teaching_problems(dataset, split, records))
 
 
 def configured(dataset: Settings) -> list[str]:

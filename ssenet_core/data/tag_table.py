@@ -1,7 +1,8 @@
 """Tags from a CSV file: `image,tags`, tags separated by blanks or by semicolons.
 
-In: the file. Out: each image's tags as names. What is wrong with single rows is kept as text for
-the manifest, which lists it with everything else; `SSENetError` is for a file that is no table.
+In: the file. Out: each image's tags as names; an image whose cell is empty has none of the classes.
+What is wrong with single rows is kept as text for the manifest, which lists it with everything
+else; `SSENetError` is for a file that is no table.
 """
 
 import csv
@@ -16,7 +17,10 @@ from ssenet_core.errors import SSENetError
 
 @dataclass(frozen=True)
 class TagTable:
-    """A tags file: tags by image id in the file's order, and what is wrong with its rows."""
+    """A tags file: tags by image id in the file's order, and what is wrong with its rows.
+
+    An image with an empty tuple has none of the classes; of one without a row nothing is said.
+    """
 
     path: str
     rows: dict[str, tuple[str, ...]]
@@ -38,7 +42,7 @@ def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
 
     Args:
         path: CSV with the columns `image` and `tags`, with commas, semicolons or tabs between them;
-            other columns are left alone.
+            other columns are left alone, and so are rows without anything in them.
         image_suffix: dropped from the end of an image's name.
 
     Raises:
@@ -74,10 +78,15 @@ def _read(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
         reader.fieldnames = columns
         for row in reader:
             where = f"{path}: line {reader.line_num}"
+            if None not in row and not any((cell or "").strip() for cell in row.values()):
+                continue  # as spreadsheets leave them at the end
             if None in row or None in row.values():
-                problems.append(
-                    f"{where}: expected {len(columns)} cells; separate tags by blanks or semicolons"
+                hint = (
+                    "separate tags by blanks or semicolons"
+                    if None in row
+                    else "an image with none of the classes has a cell with nothing in it"
                 )
+                problems.append(f"{where}: expected {len(columns)} cells; {hint}")
                 continue
             image_id = row["image"].strip().removesuffix(image_suffix)
             problem = id_problem(image_id)

@@ -1,12 +1,15 @@
 """Tags of an image from the sources that the settings name, in their order: csv, xml, masks.
 
 In: the dataset's settings and an image id. Out: label values, ascending. A source that knows
-nothing of the image is passed over. Faults are `SSENetError`s that name the file and the tag.
+nothing of the image is passed over; one that says that the image has none of the classes (a row
+with an empty cell, an annotation without objects, a mask of background) is believed. Faults are
+`SSENetError`s that name the file and the tag.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import numpy as np
@@ -29,8 +32,8 @@ def find_tags(
     classes: Mapping[str, int],
     table: TagTable | None,
     labels: NDArray[np.uint8] | None,
-) -> tuple[int, ...]:
-    """The image's tags from the first source that has them; empty when none has.
+) -> tuple[int, ...] | None:
+    """The image's tags from the first source that knows the image; None when none does.
 
     Args:
         dataset: settings; `tags` is the order of the sources.
@@ -38,6 +41,9 @@ def find_tags(
         classes: label value of each class name.
         table: the tags file, if the split has one.
         labels: the mask, (H, W), if the image has one whose values are known to be right.
+
+    Returns:
+        Label values, ascending; empty where the image has none of the classes.
 
     Raises:
         SSENetError: the annotation cannot be read, or a tag is not a class.
@@ -49,17 +55,41 @@ def find_tags(
             return label_values(tags_from_xml(path), classes, str(path))
         if source == "masks" and labels is not None:
             return tags_from_mask(labels)
-    return ()
+    return None
 
 
-def places_of_tags(dataset: Settings, image_id: str, table: TagTable | None) -> str:
-    """Where `find_tags` looks for an image's tags, in words."""
-    places = {
-        "csv": table.path if table else "no tags file",
-        "xml": str(annotation_path(dataset, image_id)),
-        "masks": str(mask_path(dataset, image_id) or "no mask"),
+def missing_tags(dataset: Settings, image_id: str, table: TagTable | None) -> str:
+    """What is not there of an image of which `find_tags` finds nothing, in words."""
+    missing = {
+        "csv": f"no row in {table.path}" if table else "no tags file",
+        "xml": f"no {annotation_path(dataset, image_id)}",
+        "masks": f"no {mask_path(dataset, image_id) or 'mask'}",
     }
-    return ", ".join(places[source] for source in setting(dataset, "tags"))
+    found = ", ".join(missing[source] for source in setting(dataset, "tags"))
+    return f"{found}; a row with an empty cell says: none of the classes" if table else found
+
+
+def unlearnable(tags: Iterable[Sequence[Any]], classes: Sequence[str]) -> str | None:
+    """Why nothing can be learnt from training images with these tags; None where something can.
+
+    A class is told from the images without it, so one class alone needs images without any.
+
+    Args:
+        tags: of each image, as names or label values.
+        classes: names of the foreground classes.
+    """
+    tagged = [bool(own) for own in tags]
+    if not any(tagged):
+        return (
+            f"no training image has any of the classes ({shortened(', '.join(classes))}); "
+            "tags say what is in an image, and in a mask 255 is void, no class"
+        )
+    if len(classes) == 1 and all(tagged):
+        return (
+            f"every training image has {classes[0]!r}, the only class: what a class looks like is "
+            "learnt from images without it; add some (in a table, rows with an empty cell)"
+        )
+    return None
 
 
 def uses_mask(dataset: Settings, image_id: str, table: TagTable | None) -> bool:

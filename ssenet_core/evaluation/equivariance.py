@@ -75,13 +75,14 @@ def evaluate_equivariance(
     description = f"Equivariance of {name}"
     for record in progress(images, total=len(images), description=description):
         photo = record.photograph()
-        measured = Measured(network, image_tensor(photo, network)[None], record.tags, alignment)
+        tags = record.known_tags
+        measured = Measured(network, image_tensor(photo, network)[None], tags, alignment)
         for key, warp in warps.items():
             difference = measured.difference(warp)
             if difference is not None:
                 found[key].append(difference)
         if len(rows) < SHOWN:
-            rows.append(f"{record.id}\n{split.classes[record.tags[0] - 1]}")
+            rows.append(f"{record.id}\n{split.classes[tags[0] - 1]}")
             columns["photograph"].append(photo)
             for key, warp in {"image": Warp(), **warps}.items():
                 heat = measured.back(warp).numpy()

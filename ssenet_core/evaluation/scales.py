@@ -55,7 +55,7 @@ def evaluate_scales(
         alphas: `{start, stop, count}` of the curves' thresholds.
 
     Raises:
-        SSENetError: a file is missing, damaged, or does not fit its mask.
+        SSENetError: a file is missing, damaged, or does not fit its mask, or tags are unknown.
     """
     device = pick_device()
     network, facts = load_checkpoint(checkpoint, "cam", device)
@@ -67,16 +67,16 @@ def evaluate_scales(
     names = {f"{scale:g}": [scale] for scale in scales} | {MULTI_SCALE: together}
     curves = {key: ThresholdCurve([*grid, alpha], split.num_classes) for key in names}
     for record in scored_images(split, f"Scoring scales of {name}"):
-        photograph, truth = record.photograph(), true_labels(record)
+        photograph, truth, tags = record.photograph(), true_labels(record), record.known_tags
         with torch.inference_mode(), autocast(device, settings["precision"]):
             maps = {
                 scale: single_scale_maps(network, photograph, scale, settings["flip"], alignment)
                 for scale in every
             }
         for key, members in names.items():
-            shown = normalised_maps(sum_of(maps[scale] for scale in members), record.tags)
+            shown = normalised_maps(sum_of(maps[scale] for scale in members), tags)
             with naming(checkpoint, record):
-                curves[key].add(truth, shown, np.asarray(record.tags))
+                curves[key].add(truth, shown, np.asarray(tags, np.int64))
     entries = {
         key: entry(split, "cam", name, curve.confusion(alpha), tags_used=True)
         | {"alpha": alpha, "curve": curve_points(curve, grid)}

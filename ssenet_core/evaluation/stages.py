@@ -1,8 +1,10 @@
 """Score one stage's per-image files against the masks of a split.
 
 In: a manifest whose images have masks, and a folder of `{id}.h5` or `{id}.png`. Out: one JSON file
-with the confusion matrix and all that follows from it. Fails with `SSENetError` that names every
-missing file, or the file that is damaged, of another size than its mask, or holds unknown labels.
+with the confusion matrix and all that follows from it, and under "empty_images" in how many of the
+photographs with nothing in them something was found (`evaluation.empty`). Fails with `SSENetError`
+that names every missing file, or the file that is damaged, of another size than its mask, or holds
+unknown labels.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
+from ssenet_core.evaluation.empty import EmptyImages
 from ssenet_core.evaluation.entries import (
     FORMAT,
     Labels,
@@ -27,8 +30,9 @@ from ssenet_core.evaluation.entries import (
     true_labels,
 )
 from ssenet_core.evaluation.trivial import ellipse_answer, tag_answer
-from ssenet_core.scores import labels_from_scores
+from ssenet_core.scores import constant_background, labels_from_scores, with_background
 from ssenet_core.storage import (
+    ClassMaps,
     read_label_png,
     read_maps,
     read_refined,
@@ -38,6 +42,7 @@ from ssenet_core.storage import (
 TAGLESS_STAGES = frozenset({"deeplab"})  # the network's answer; every earlier stage is told tags
 # What `infer_cam` writes about each image's classes; files that do not say were masked by tags.
 CLASSES_FROM = "classes_from"
+EMPTY_IMAGES = "empty_images"
 
 
 def evaluate_cam(
@@ -65,13 +70,17 @@ def evaluate_cam(
     grid = alpha_grid(**alphas) if isinstance(alphas, Mapping) else list(alphas)
     split = load_manifest(manifest)
     curve = ThresholdCurve([*grid, alpha], split.num_classes)
-    tags_used = True
+    empty, tags_used = EmptyImages(split.num_classes), True
     for record, truth, path in _judged(split, maps_dir, ".h5", f"Scoring CAMs {name}"):
         found = read_maps(path, CLASSES_FROM)
         with naming(path, record):
             curve.add(truth, found.maps, found.classes)
+            if not record.tags:
+                labels = _labels_at(alpha, found)
+                empty.add(record, confusion_matrix(truth, labels, split.num_classes))
         tags_used &= str(found.attributes.get(CLASSES_FROM, "tags")) == "tags"
     result = entry(split, "cam", name, curve.confusion(alpha), tags_used=tags_used)
+    result[EMPTY_IMAGES] = empty.counts(split.classes)
     write_json(output, result | {"alpha": alpha, "curve": curve_points(curve, grid)})
     say(output, result)
 
@@ -95,7 +104,7 @@ def evaluate_crf(
     """
     split = load_manifest(manifest)
     shape = (split.num_classes, split.num_classes)
-    total = np.zeros(shape, dtype=np.int64)
+    total, empty = np.zeros(shape, dtype=np.int64), EmptyImages(split.num_classes)
     backgrounds: dict[str, NDArray[np.int64]] = {}
     for record, truth, path in _judged(split, refined_dir, ".h5", f"Scoring CAMs {name} + CRF"):
         refined = read_refined(path)
@@ -110,11 +119,14 @@ def evaluate_crf(
             )
         labels = next(iter(answers.values())) if refined.labels is None else refined.labels
         with naming(path, record):
-            total += confusion_matrix(truth, labels, split.num_classes)
+            confusion = confusion_matrix(truth, labels, split.num_classes)
+            total += confusion
+            empty.add(record, confusion)
             for key, answer in answers.items():
                 backgrounds.setdefault(key, np.zeros(shape, dtype=np.int64))
                 backgrounds[key] += confusion_matrix(truth, answer, split.num_classes)
     result = entry(split, "crf", name, total, tags_used=True)
+    result[EMPTY_IMAGES] = empty.counts(split.classes)
     result["backgrounds"] = {key: scores(matrix).miou for key, matrix in backgrounds.items()}
     write_json(output, result)
     say(output, result)
@@ -142,18 +154,24 @@ def evaluate_labels(
     """
     split = load_manifest(manifest)
     total = np.zeros((split.num_classes, split.num_classes), dtype=np.int64)
+    empty = EmptyImages(split.num_classes)
     for record, truth, path in _judged(split, labels_dir, ".png", f"Scoring {stage} {name}"):
         labels = read_label_png(path)
         with naming(path, record):
-            total += confusion_matrix(truth, labels, split.num_classes)
+            confusion = confusion_matrix(truth, labels, split.num_classes)
+        total += confusion
+        empty.add(record, confusion)
     tags_used = stage not in TAGLESS_STAGES
     result = entry(split, stage, name, total, tags_used=tags_used)
+    result[EMPTY_IMAGES] = empty.counts(split.classes)
     write_json(output, result)
     say(output, result)
 
 
 def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float) -> None:
     """Score the answers that need no network (`evaluation.trivial`), under "answers".
+
+    Of an image whose tags are unknown they say that all is background.
 
     Args:
         manifest: the split's manifest.
@@ -165,8 +183,10 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
     """
     split = load_manifest(manifest)
     answers: dict[str, Callable[[ImageRecord], Labels]] = {
-        "tag": lambda record: tag_answer(record.height, record.width, record.tags),
-        "ellipse": lambda record: ellipse_answer(record.height, record.width, record.tags, ellipse),
+        "tag": lambda record: tag_answer(record.height, record.width, record.tags or ()),
+        "ellipse": lambda record: ellipse_answer(
+            record.height, record.width, record.tags or (), ellipse
+        ),
     }
     totals = {key: np.zeros((split.num_classes,) * 2, dtype=np.int64) for key in answers}
     for record in scored_images(split, "Scoring trivial answers"):
@@ -174,12 +194,21 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
         with naming(record.mask, record):
             for key, answer in answers.items():
                 totals[key] += confusion_matrix(truth, answer(record), split.num_classes)
-    entries = [entry(split, "trivial", key, total, tags_used=True) for key, total in totals.items()]
+    known = all(record.tags is not None for record in split.images)
+    entries = [
+        entry(split, "trivial", key, total, tags_used=known) for key, total in totals.items()
+    ]
     write_json(
         output, {"format": FORMAT, "stage": "trivial", "split": split.split, "answers": entries}
     )
     for result in entries:
         say(output, result)
+
+
+def _labels_at(alpha: float, found: ClassMaps) -> Labels:
+    """Labels (H, W) of class maps above the background score `alpha`."""
+    background = constant_background(found.maps, alpha)
+    return labels_from_scores(with_background(found.maps, background), found.classes)
 
 
 def _by_power(posteriors: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -180,9 +180,11 @@ def _described(
     counts = found.count_of(found.ids)
     sizes = f"{min(widths)} to {max(widths)} pixels wide, {min(heights)} to {max(heights)} high"
     classes = ", ".join(f"{name} {count}" for name, count in counts.items())
+    without = found.without_classes(found.ids)
+    classes += f"; {without} photograph{'s' * (without > 1)} with none" if without else ""
     shares = f"{len(splits.train)} to train, {len(splits.val) or 'none'} to validate"
     lines = [
-        f"photographs  {len(found.records)} with tags, {sizes}",
+        f"photographs  {len(found.records)} in the table, {sizes}",
         f"classes      {len(counts)}: {classes}",
         f"splits       {shares}",
     ]
@@ -216,6 +218,9 @@ def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> l
     few = [f"{tag} {count}" for tag, count in trained.items() if count < FEW and tag not in every]
     if every:
         notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
+    without = found.without_classes(splits.train)
+    if len(found.classes) == 1 and without < FEW:
+        few.append(f"{without} with none")
     if few:
         notes.append(f"few training photographs to learn from: {', '.join(few)}")
     longest = [max(record.width, record.height) for record in found.records]

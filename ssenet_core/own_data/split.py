@@ -12,9 +12,11 @@ from pathlib import Path
 
 from ssenet_core.data.layout import listing, read_list, unique
 from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.data.tags import read_mask, tags_from_mask
+from ssenet_core.data.tags import read_mask, tags_from_mask, unlearnable
 from ssenet_core.errors import SSENetError
 from ssenet_core.own_data.survey import Survey
+
+NONE = (0,)  # the label value that stands for a photograph with none of the classes
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]
 
 def _tags_hold(record: ImageRecord, mask: Path, classes: int) -> bool:
     labels = read_mask(mask, size=(record.width, record.height), classes=classes)
-    return set(tags_from_mask(labels)) <= set(record.tags)
+    return set(tags_from_mask(labels)) <= set(record.known_tags)
 
 
 def _numbered(classes: Sequence[str]) -> str:
@@ -85,12 +87,13 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
             one, so a share is then one of these.
 
     Raises:
-        SSENetError: the list names what has no row or no mask, or leaves no training image.
+        SSENetError: the list names what has no row or no mask, or leaves no training image, or
+            none that a class can be learnt from.
     """
     ids = found.ids
     chosen: set[str] = set()
     if isinstance(val, float):
-        tags = {record.id: record.tags for record in found.records}
+        tags = {record.id: record.known_tags for record in found.records}
         candidates = [name for name in ids if masked is None or name in masked]
         chosen = draw(candidates, round(val * len(candidates)), tags)
         if not chosen:
@@ -100,6 +103,9 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
     elif val is not None:
         chosen = _listed(found, Path(val), masked)
     train = [name for name in ids if name not in chosen]
+    left = [record.known_tags for record in found.records if record.id not in chosen]
+    if problem := unlearnable(left, found.classes):
+        raise SSENetError(f"--val {val}: without those photographs, {problem}")
     return Splits(
         train=train,
         pseudo_eval=[name for name in train if masked is not None and name in masked],
@@ -110,7 +116,8 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
 def draw(candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]]) -> set[str]:
     """At most `count` of the candidates, scattered, the same at every call.
 
-    A photograph whose class would have no other one to learn from is not taken. The order is that
+    Photographs with none of the classes are taken by their share of the candidates. One whose class
+    would have no other one to learn from is not taken, nor is the last with none. The order is that
     of the ids' hashes, so that a new photograph changes little about who is taken.
 
     Args:
@@ -118,12 +125,19 @@ def draw(candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]
         count: how many.
         tags: of every photograph, label values.
     """
-    left = Counter(tag for own in tags.values() for tag in own)
+    scattered = sorted(candidates, key=lambda name: hashlib.sha256(name.encode()).digest())
+    without = [name for name in scattered if not tags[name]]
+    tagged = [name for name in scattered if tags[name]]
+    of_none = round(count * len(without) / max(len(candidates), 1))
+    left = Counter(tag for own in tags.values() for tag in own or NONE)
     taken: set[str] = set()
-    for name in sorted(candidates, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if len(taken) < count and all(left[tag] > 1 for tag in tags[name]):
-            taken.add(name)
-            left.subtract(tags[name])
+    for names, quota in ((tagged, count - of_none), (without, of_none)):
+        for name in names:
+            own = tags[name] or NONE
+            if quota and all(left[tag] > 1 for tag in own):
+                taken.add(name)
+                left.subtract(own)
+                quota -= 1
     return taken
 
 

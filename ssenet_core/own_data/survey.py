@@ -18,6 +18,7 @@ from ssenet_core.data.dataset import class_names
 from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
+from ssenet_core.data.tags import unlearnable
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
 
@@ -54,9 +55,14 @@ class Survey:
     def count_of(self, ids: Sequence[str]) -> dict[str, int]:
         """How many of some photographs have each class."""
         wanted = set(ids)
-        tags = [tag for record in self.records if record.id in wanted for tag in record.tags]
+        tags = [tag for record in self.records if record.id in wanted for tag in record.known_tags]
         counts = Counter(tags)
         return {name: counts[value] for value, name in enumerate(self.classes, start=1)}
+
+    def without_classes(self, ids: Sequence[str]) -> int:
+        """How many of some photographs have none of the classes."""
+        wanted = set(ids)
+        return sum(record.id in wanted and not record.known_tags for record in self.records)
 
 
 def survey(folder: str | Path, table: str | Path, classes: str | Path | None = None) -> Survey:
@@ -82,13 +88,18 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
     if not rows.rows:
         raise SSENetError(f"{table}: expected a row a photograph, found none below the first line")
     if not any(rows.rows.values()) and not rows.problems:
-        raise SSENetError(f"{table}: no row has a tag; write what is in each photograph beside it")
+        raise SSENetError(
+            f"{table}: no row has a tag; write what is in each photograph beside it (an empty cell "
+            "says that none of the classes is there)"
+        )
     dataset = dataset_section(folder, table, suffix, classes)
     known = class_names(dataset)
     problems = [*rows.problems, *_missing(folder, table, suffix, names, rows)]
     there = [image_id for image_id in rows.rows if f"{image_id}{suffix}" in names]
     records, faults = examine_images(dataset, "train", there)
-    problems += faults + _too_few(table, known)
+    problems += faults
+    alone = unlearnable(rows.rows.values(), known)
+    problems += [f"{table}: {alone}"] if alone else []
     if problems:
         heading = f"{folder} and {table}: {len(problems)} problem(s), nothing is written"
         raise SSENetError(listing(heading, problems))
@@ -189,15 +200,6 @@ def _loosely(name: str) -> str:
     """A name without suffix, case and Unicode form."""
     bare = name[: name.rindex(".")] if Path(name).suffix.lower() in SUFFIXES else name
     return unicodedata.normalize("NFC", bare).casefold()
-
-
-def _too_few(table: Path, classes: Sequence[str]) -> list[str]:
-    if len(classes) > 1:
-        return []
-    return [
-        f"{table}: expected 2 classes or more, found only {classes[0]!r}: what a class looks like "
-        "is learnt from photographs without it, which need a tag of their own"
-    ]
 
 
 def _is_turned(path: Path) -> bool:

@@ -14,7 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
+from ssenet_core.data.layout import some_of
 from ssenet_core.data.manifest import load_manifest
+from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.scales import MULTI_SCALE
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
@@ -59,13 +61,21 @@ def figure2(
 
     Args:
         manifest: the split's manifest.
-        images: ids; the map of each one's first tag is shown.
+        images: ids; the map of each one's first tag is shown. Those without tags are left out.
         checkpoints: CAM networks by name.
         scales: of the test image, one column each.
         precision: of the inference.
         output: PNG to write.
+
+    Raises:
+        SSENetError: no image has a tag.
     """
-    records = load_manifest(manifest).select(list(images))
+    records = [record for record in load_manifest(manifest).select(list(images)) if record.tags]
+    if not records:
+        raise SSENetError(
+            f"figure 2: expected images that have a class, and so a map, among {some_of(images)}; "
+            "found none: a larger run.gallery shows more images"
+        )
     photographs = [record.photograph() for record in records]
     columns = {"photograph": photographs}
     device = pick_device()
@@ -76,10 +86,10 @@ def figure2(
             for record, photograph in zip(records, photographs, strict=True):
                 with torch.inference_mode(), autocast(device, precision):
                     maps = single_scale_maps(network, photograph, scale, True, alignment)
-                heat = normalised_maps(maps, record.tags[:1])[0]
+                heat = normalised_maps(maps, record.known_tags[:1])[0]
                 shown = heat_overlay(photograph, heat, HEAT, HEAT_SHARE)
                 columns.setdefault(f"{name}, {scale:g}", []).append(shown)
-    write_grid(output, columns, images)
+    write_grid(output, columns, [record.id for record in records])
 
 
 def figure4(evaluations: Sequence[str | Path], output: str | Path) -> None:

@@ -32,6 +32,7 @@ JPEG_QUALITY = 85
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
 LARGE = 480  # pixels, the longer side of an enlarged picture
 HEAT = colormaps["inferno"]
+NO_CLASS = "none of the classes"
 
 Labels = NDArray[np.uint8]
 
@@ -66,12 +67,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """One image and its panels, in the order of the stages."""
+    """One image and its panels, in the order of the stages; `tags` is None where none are known."""
 
     id: str
     split: str
-    tags: list[str]
+    tags: list[str] | None
     panels: list[Panel]
+
+    @property
+    def tagged(self) -> str:
+        """The tags in words; empty where none are known."""
+        return "" if self.tags is None else ", ".join(self.tags) or NO_CLASS
 
     @property
     def ious(self) -> dict[str, float]:
@@ -108,7 +114,7 @@ def gallery_image(
     for key, column in (("pseudo_dir", "Random walk"), ("prediction_dir", "DeepLab")):
         if path := _existing(item, key, f"{name}.png"):
             panels.append(_label_panel(column, path, read_label_png(path), truth, classes))
-    tags = [classes[tag] for tag in record.tags]
+    tags = None if record.tags is None else [classes[tag] for tag in record.tags]
     return GalleryImage(id=name, split=item["split"], tags=tags, panels=panels)
 
 

@@ -38,7 +38,7 @@ class OneImage:
         id: of the image.
         dataset: the name of its dataset.
         splits: those that it belongs to.
-        tags: names of its classes.
+        tags: names of its classes; None where none are known.
         classes: names of all classes, background first.
         rows: the photograph's first, then one a variant and stage.
     """
@@ -47,7 +47,7 @@ class OneImage:
     id: str
     dataset: str
     splits: tuple[str, ...]
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] | None
     classes: tuple[str, ...]
     rows: tuple[ViewRow, ...]
 
@@ -92,7 +92,7 @@ def one_image(results: str | Path, image_id: str) -> OneImage:
     """
     results = Path(results)
     subject = _subject(results, image_id)
-    image_id = subject.record.id
+    image_id, tags = subject.record.id, subject.record.tags
     rows = [ViewRow("What is given", tuple(given(subject)))]
     rows += _cam_rows(results, subject)
     for stage, folder, depth in (
@@ -111,7 +111,7 @@ def one_image(results: str | Path, image_id: str) -> OneImage:
         id=image_id,
         dataset=subject.dataset,
         splits=subject.splits,
-        tags=tuple(subject.classes[tag] for tag in subject.record.tags),
+        tags=None if tags is None else tuple(subject.classes[tag] for tag in tags),
         classes=subject.classes,
         rows=tuple(rows),
     )

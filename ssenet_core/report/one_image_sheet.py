@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.pictures import class_colour
-from ssenet_core.report.gallery import HEAT
+from ssenet_core.report.gallery import HEAT, NO_CLASS
 from ssenet_core.report.one_image import OneImage, ViewRow
 from ssenet_core.report.sheet import (
     CELL,
@@ -64,7 +64,8 @@ def draw_one_image(image: OneImage) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     font, large = text_font(FONT_SIZE), text_font(FONT_SIZE + 4)
     draw.text((GAP, GAP), _fitting(image.id, width - 2 * GAP, large), INK, large)
-    facts = f"{image.dataset}, {', '.join(image.splits)}; tags: {', '.join(image.tags) or 'none'}"
+    tags = "unknown" if image.tags is None else ", ".join(image.tags) or NO_CLASS
+    facts = f"{image.dataset}, {', '.join(image.splits)}; tags: {tags}"
     draw.text((GAP, GAP + LINE + 4), _fitting(facts, width - 2 * GAP, font), INK, font)
     y = 3 * LINE + GAP
     for (heading, views), line_height in zip(lines, heights, strict=True):

@@ -20,7 +20,15 @@ from ssenet_core.report.equivariance import EQUIVARIANCE_NOTE, equivariance_tabl
 from ssenet_core.report.gallery import GalleryImage, Panel, bytes_uri
 from ssenet_core.report.page_tables import class_groups, cost_rows, result_groups, tiles
 from ssenet_core.report.paper_scores import NOTE
-from ssenet_core.report.results import BEST_NOTE, RATIO_NOTE, judged_on, make_rows
+from ssenet_core.report.results import (
+    BEST_NOTE,
+    EMPTY_HEADING,
+    EMPTY_NOTE,
+    RATIO_NOTE,
+    empty_table,
+    judged_on,
+    make_rows,
+)
 from ssenet_core.report.scales import SCALE_NOTE, scale_table
 from ssenet_core.report.tables import Metrics, StageCost
 from ssenet_core.report.theme import DARK, DASHES, LIGHT, SERIES, variant_series
@@ -99,6 +107,9 @@ def _results_section(content: Content) -> dict[str, Any]:
         "judged": judged_on(rows),
         "ratio_note": RATIO_NOTE,
         "best_note": BEST_NOTE,
+        "empty_heading": EMPTY_HEADING,
+        "empty_note": EMPTY_NOTE,
+        "empty_table": empty_table(rows),
         "class_groups": class_groups(rows, content.classes),
     }
 
@@ -142,7 +153,7 @@ def _gallery_section(content: Content) -> dict[str, Any]:
         "gallery_splits": list(dict.fromkeys(image.split for image in images)),
         "stages": list(dict.fromkeys(stage for image in images for stage in image.ious)),
         "legend": [
-            (colour, name, sum(name in image.tags for image in images))
+            (colour, name, sum(name in (image.tags or ()) for image in images))
             for colour, name in zip(colours, content.classes, strict=True)
         ],
         "void_colour": "#{:02x}{:02x}{:02x}".format(*class_colour(VOID)),
@@ -155,7 +166,7 @@ def _described(image: GalleryImage, panel: Panel, classes: Sequence[str]) -> str
     if panel.labels:
         found = (classes[label] for label in panel.labels if label != VOID)
         return f"{panel.caption} of {image.id}: {', '.join(found) or 'no class'}"
-    tags = f", tagged {', '.join(image.tags)}" if panel.column == "Photo" and image.tags else ""
+    tags = f", tagged {image.tagged}" if panel.column == "Photo" and image.tagged else ""
     return f"{panel.caption}{tags}, image {image.id}"
 
 

@@ -9,6 +9,7 @@ another kind, or files that disagree about the classes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ssenet_core.errors import SSENetError
@@ -38,10 +39,16 @@ COLUMNS = (
     "mFP",
     "Best mIoU %* (alpha)",
 )
+NO_EMPTY_IMAGES: dict[str, Any] = {"images": 0, "with_false_positives": 0, "of_class": {}}
 TEXT_COLUMNS = 3  # from the left; the others are numbers
 BEST_NOTE = (
     "* The threshold of this column was chosen on the ground truth that it is scored on: it is the "
     "most that a choice of alpha could give, not a result."
+)
+EMPTY_HEADING = "Photographs with nothing in them"
+EMPTY_NOTE = (
+    "Photographs whose masks have no foreground, and those of them where a pixel at least got a "
+    "class. Stages that are told the tags find nothing there by construction: they are left out."
 )
 RATIO_NOTE = (
     "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
@@ -51,7 +58,11 @@ RATIO_NOTE = (
 
 @dataclass(frozen=True)
 class Row:
-    """One stage and variant on one split; `iou` has a mean a class (None: the class is absent)."""
+    """One stage and variant on one split.
+
+    `iou` has a mean a class (None: the class is absent). Of the photographs with nothing in them,
+    `empty_images`, so many have a false positive: of any class, and of each one (a mean over runs).
+    """
 
     stage: str
     variant: str
@@ -66,6 +77,9 @@ class Row:
     best_alphas: list[float]
     iou: list[float | None]
     runs: list[str]
+    empty_images: int
+    false_positives: Spread
+    false_positives_of_class: dict[str, float]
 
     @property
     def label(self) -> str:
@@ -167,6 +181,9 @@ def markdown(
         lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
         header, body = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *markdown_table(header, body)]
+        if found := empty_table(rows):
+            table = markdown_table(*found, TEXT_COLUMNS)
+            lines += ["", f"## {EMPTY_HEADING}", "", *table, "", EMPTY_NOTE]
     if equivariance:
         header, body = equivariance_table(equivariance)
         lines += ["", "## Equivariance", "", *markdown_table(header, body), "", EQUIVARIANCE_NOTE]
@@ -181,6 +198,28 @@ def class_table(rows: Sequence[Row], classes: Sequence[str]) -> tuple[list[str],
         values = [row.iou[label] for row in rows]
         body.append([name, *("–" if value is None else f"{value:.1f}" for value in values)])
     return header, body
+
+
+def empty_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]] | None:
+    """Header and cells of the false positives in photographs with nothing; None without any."""
+    header = ["Stage", "Variant", "Split", "With nothing", "With a false positive", "Of class"]
+    body = [
+        [
+            *row.cells()[:TEXT_COLUMNS],
+            str(row.empty_images),
+            _count(row.false_positives),
+            ", ".join(f"{name} {round(n, 1):g}" for name, n in row.false_positives_of_class.items())
+            or "–",
+        ]
+        for row in rows
+        if row.empty_images and not row.tags_used
+    ]
+    return (header, body) if body else None
+
+
+def _count(found: Spread) -> str:
+    """A number of photographs: whole where it is of one run."""
+    return found.text(1 if found.n > 1 else 0)
 
 
 def judged_on(rows: Sequence[Row]) -> list[str]:
@@ -225,12 +264,28 @@ def results_lines(path: str | Path) -> list[str]:
         ]
         lines.append("  ".join(padded).rstrip())
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return [str(content["title"]), "", *lines, "", *judged_on(rows), RATIO_NOTE, BEST_NOTE]
+    notes = [*judged_on(rows), *_empty_lines(rows), RATIO_NOTE, BEST_NOTE]
+    return [str(content["title"]), "", *lines, "", *notes]
+
+
+def _empty_lines(rows: Sequence[Row]) -> list[str]:
+    """A line a row of `empty_table`."""
+    _, body = empty_table(rows) or ([], [])
+    return [
+        f"{EMPTY_HEADING} on {split}: {stage} {variant} finds something in {found} of {images} "
+        f"({of_class})."
+        for stage, variant, split, images, found, of_class in body
+    ]
 
 
 def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> Row:
     stage, variant, split = key
     curves = [run["curve"] for run in runs if "curve" in run]
+    empty = [run.get("empty_images", NO_EMPTY_IMAGES) for run in runs]
+    of_class = {
+        name: fmean(found["of_class"].get(name, 0) for found in empty)
+        for name in empty[0]["of_class"]
+    }
     return Row(
         stage=stage,
         variant=variant,
@@ -245,4 +300,7 @@ def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> Row:
         best_alphas=list(dict.fromkeys(curve["best_alpha"] for curve in curves)),
         iou=[present_mean(values) for values in zip(*(run["iou"] for run in runs), strict=True)],
         runs=[run["name"] for run in runs],
+        empty_images=empty[0]["images"],
+        false_positives=spread([found["with_false_positives"] for found in empty]),
+        false_positives_of_class={name: mean for name, mean in of_class.items() if mean},
     )

@@ -48,7 +48,7 @@ def contact_sheet(
         draw.text((GAP + i * (CELL + GAP), GAP + LINE), name, INK, font)
     y = top
     for image, row_height in zip(images, heights, strict=True):
-        draw.text((GAP, y), f"{image.id} ({image.split}): {', '.join(image.tags)}", FAINT, font)
+        draw.text((GAP, y), f"{image.id} ({image.split}): {image.tagged}", FAINT, font)
         for i, name in enumerate(columns):
             _draw_cell(sheet, draw, font, image, name, (GAP + i * (CELL + GAP), y + LINE))
         y += row_height

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from synthetic_run import make_split
+from synthetic_run import CLASSES, empty_image, make_split
 from tiny_network import SETTINGS, write_network
 from torch import Tensor, nn
 
@@ -76,6 +76,32 @@ def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
         assert tuple(maps.classes) == image.tags
         assert maps.attributes["checkpoint_sha256"] == sha256_file(checkpoint)
         assert maps.attributes["classes_from"] == "tags"
+
+
+def test_no_class_is_an_answer_and_no_tags_are_a_question(tmp_path: Path) -> None:
+    """Known to have nothing: no maps. Unknown: the classes that the classifier finds."""
+    split = make_split(tmp_path, "train")
+    ids = [empty_image(split, number, tags) for number, tags in enumerate(([], None))]
+    torch.manual_seed(0)
+    network = build_network("cam", SETTINGS, CLASSES).eval()
+    weights = network.classifier.weight.data
+    weights.abs_()
+    weights[1] *= -1  # features are ReLU'd: of this class nothing is found, of the others all
+    settings = {"kind": "cam", "settings": SETTINGS, "classes": CLASSES}
+    save_checkpoint(tmp_path / "model.pt", network, **settings)
+    files = [tmp_path / "found" / f"{image_id}.h5" for image_id in ids]
+    infer_cam(
+        Shard(split.manifest, files, tmp_path / "record.json", 0),
+        {"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
+        checkpoint=tmp_path / "model.pt",
+    )
+    known, unknown = (read_maps(file, "classes_from") for file in files)
+    assert known.maps.shape == (0, 48, 64)
+    assert (known.maps.dtype, known.classes.tolist()) == (np.float32, [])
+    assert known.attributes["classes_from"] == "tags"
+    assert unknown.classes.tolist() == [1, 3]
+    assert unknown.maps.shape == (2, 60, 40)
+    assert unknown.attributes["classes_from"] == "classifier"
 
 
 @pytest.mark.parametrize(("precision", "factor"), [("32-true", 1e30), ("16-mixed", 300.0)])

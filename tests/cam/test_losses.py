@@ -5,7 +5,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssenet_core.cam.losses import classification_loss, scale_equivariance_loss
+from ssenet_core.cam.losses import (
+    classification_loss,
+    raw_equivariance_loss,
+    scale_equivariance_loss,
+)
 
 TAGS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 
@@ -52,6 +56,25 @@ def test_gradient_flows_into_both_views() -> None:
     scale_equivariance_loss(large, small, TAGS).backward()
     assert large.grad.abs().sum() > 0
     assert small.grad.abs().sum() > 0
+
+
+def test_images_with_none_of_the_classes_teach_that_nothing_is_there() -> None:
+    """They have a finite loss: softplus of each class's score, and no equivariance to ask for."""
+    none = torch.zeros(2, 3).double()
+    large, small = random_maps(1).requires_grad_(), random_maps(2).requires_grad_()
+    equivariance = scale_equivariance_loss(large, small, none)
+    assert equivariance == 0
+    equivariance.backward()
+    for maps in (large, small):
+        assert torch.equal(maps.grad, torch.zeros_like(maps))
+    classification = classification_loss(large, none)
+    expected = functional.softplus(large.mean(dim=(2, 3))).mean()
+    torch.testing.assert_close(classification, expected)
+    classification.backward()
+    assert (large.grad > 0).all()  # a step against it lowers every score
+    flat = torch.zeros(2, 3, 5, 4, requires_grad=True)  # where ReLU and the root have corners
+    (scale_equivariance_loss(flat, flat, none) + raw_equivariance_loss(flat, flat)).backward()
+    assert torch.isfinite(flat.grad).all()
 
 
 def test_shapes_must_agree() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from synthetic_run import make_split
+from synthetic_run import empty_image, make_split
 from tiny_network import SETTINGS
 
 from ssenet_core.cam.watching import WatchedMaps
@@ -32,6 +32,15 @@ def test_each_image_is_shown_beside_a_map_a_tag(tmp_path):
     first = next(iter(pictures.values()))[:, :, :48]  # of 48 pixels, so it is not resized
     shown = (first * 255).round().byte().permute(1, 2, 0).numpy()
     assert np.array_equal(shown, np.asarray(load_image(manifest.images[0].image)))
+
+
+def test_images_without_classes_have_no_maps_to_watch(tmp_path):
+    split = make_split(tmp_path, "train", ((16, 16),) * 3)
+    for number, tags in ((0, []), (2, None)):
+        empty_image(split, number, tags)
+    manifest = load_manifest(split.manifest)
+    watched = WatchedMaps(manifest, SETTINGS | {"resize": [16, 16]})
+    assert [record.id for record in watched.records] == ["train_1"]
 
 
 def test_few_images_are_watched_and_always_the_same(tmp_path):

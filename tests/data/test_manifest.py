@@ -1,6 +1,7 @@
 """Manifests: what they hold, and that one error lists everything that is wrong."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ssenet_core.data.manifest import Manifest, build_manifest, load_manifest
+from ssenet_core.data.manifest_parts import check_images, join_manifests
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage import write_label_png
 
@@ -55,7 +57,7 @@ def test_training_images_have_tags_and_no_masks(voc: Dataset, output: Path) -> N
 def test_scored_images_have_masks(voc: Dataset, output: Path) -> None:
     manifest = build(voc, "val", output)
     assert [record.mask is not None for record in manifest.images] == [True, True]
-    assert [record.tags for record in manifest.images] == [(), ()]
+    assert [record.tags for record in manifest.images] == [None, None]
     scored = build(voc, "pseudo_eval", output)
     assert [record.tags for record in scored.images] == [(1,)]
     tagged = build(voc | {"tags": ["masks"]}, "val", output)
@@ -65,7 +67,7 @@ def test_scored_images_have_masks(voc: Dataset, output: Path) -> None:
 def test_test_images_need_neither(voc: Dataset, output: Path) -> None:
     voc["lists"]["test"] = "train"
     manifest = build(voc | {"tags": ["masks"]}, "test", output)
-    assert [(record.tags, record.mask) for record in manifest.images] == [((), None)] * 3
+    assert [(record.tags, record.mask) for record in manifest.images] == [(None, None)] * 3
 
 
 def test_a_dataset_without_masks_has_no_truth(voc: Dataset, output: Path) -> None:
@@ -151,8 +153,58 @@ def test_tags_that_are_missing_or_no_classes_are_named(voc: Dataset, output: Pat
     lines = problems(voc, "train", output)
     assert "tags.csv: image a: not in" in lines[0]
     assert "'cow'" in lines[0]
-    assert "b c.jpg: a training image needs a tag" in lines[1]
-    assert "d.e.jpg: a training image needs a tag" in lines[2]
+    assert "b c.jpg: a training image needs tags: no row in" in lines[1]
+    assert "a row with an empty cell says: none of the classes" in lines[1]
+    assert len(lines) == 2  # d.e has a row, whose cell is empty: none of the classes is there
+
+
+def test_images_with_none_of_the_classes(
+    voc: Dataset, output: Path, annotate: Callable[[str, str], Path]
+) -> None:
+    """From a table, an annotation or a mask; the file tells them from those without tags."""
+    root = Path(voc["root"])
+    (root / "tags.csv").write_text("image,tags\na,cat\nb c,\nv,\n")
+    annotate("d.e", "<annotation></annotation>")
+    manifest = build(voc | {"tags": ["csv", "xml"]}, "train", output)
+    assert [record.tags for record in manifest.images] == [(1,), (), ()]
+    assert manifest.without_classes == 2
+    tables = {"train": "tags.csv", "val": "tags.csv"}
+    manifest = build(voc | {"tags_csv": tables}, "val", output)
+    assert [record.tags for record in manifest.images] == [(), None]  # w has no row
+    assert [entry["tags"] for entry in json.loads(output.read_text())["images"]] == [[], None]
+    assert manifest.without_classes == 1
+    with pytest.raises(SSENetError, match="image w: its tags are needed"):
+        len(manifest.record("w").known_tags)
+    ground = np.zeros((16, 24), np.uint8)
+    ground[0] = 255
+    write_label_png(root / "SegmentationClass/v.png", ground)
+    manifest = build(voc | {"tags": ["masks"]}, "val", output)
+    assert [record.tags for record in manifest.images] == [(), (3,)]
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_one_class_needs_images_without_it(voc: Dataset, output: Path, joined: bool) -> None:
+    dataset = voc | {"classes": ["cat"]}
+    dataset["lists"] |= {"pseudo_eval": None, "val": None}
+    table = Path(voc["root"]) / "tags.csv"
+
+    def make() -> Manifest:
+        if not joined:
+            return build(dataset, "train", output)
+        part = output.with_name("part.json")
+        check_images(dataset=dataset, split="train", ids=["a", "b c", "d.e"], output=part)
+        join_manifests(dataset=dataset, split="train", parts=[part], output=output)
+        return load_manifest(output)
+
+    table.write_text("image,tags\na,cat\nb c,cat\nd.e,cat\n")
+    with pytest.raises(SSENetError, match="every training image has 'cat', the only class"):
+        make()
+    table.write_text("image,tags\na,\nb c,\nd.e,\n")
+    with pytest.raises(SSENetError, match=r"no training image has any of the classes"):
+        make()
+    assert not output.exists()
+    table.write_text("image,tags\na,cat\nb c,\nd.e,cat\n")
+    assert [record.tags for record in make().images] == [(1,), (), (1,)]
 
 
 def test_a_broken_annotation_is_named(
@@ -194,7 +246,7 @@ def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
         "'cow'",
         "b c.jpg: expected an image",
         "gone.jpg: listed, but there is no such file",
-        "gone.jpg: a training image needs a tag",
+        "gone.jpg: a training image needs tags",
     ):
         assert said in text
 
@@ -256,3 +308,14 @@ def test_real_masks_give_the_tags_of_the_table(output: Path) -> None:
     assert len(pairs) == 188
     assert sum(one == other for one, other in pairs) >= 180
     assert all(other for _, other in pairs)
+
+
+@pytest.mark.real_data
+def test_real_photographs_of_which_a_third_shows_nothing_pass(output: Path) -> None:
+    tables = {"train": "tags_train.csv", "val": "tags_val.csv"}
+    dataset = real_dataset("tiles", tags=["csv"], tags_csv=tables)
+    for split, count, without in (("train", 238, 72), ("val", 118, 36)):
+        manifest = build(dataset, split, output)
+        assert (len(manifest.images), manifest.without_classes) == (count, without)
+        by_mask = build(dataset | {"tags": ["masks"]}, split, output)
+        assert by_mask.without_classes == without

@@ -18,6 +18,7 @@ from ssenet_core.data.tags import (
     read_mask,
     tags_from_mask,
     tags_from_xml,
+    unlearnable,
 )
 from ssenet_core.errors import SSENetError
 from ssenet_core.storage import write_label_png
@@ -133,7 +134,61 @@ def test_the_first_source_that_knows_the_image_counts(
     assert tags(["csv", "xml", "masks"], {"a": ()}) == ()
     assert tags(["csv", "xml", "masks"], {"b": ("cat",)}) == (2,)
     assert tags(["masks", "xml"], {}) == (3,)
-    assert tags(["csv"], {}) == ()
+    assert tags(["csv"], {}) is None
+    assert tags(["xml"], {"a": ("cat",)}) == (2,)
+
+
+def test_none_of_the_classes_is_an_answer_of_each_source(
+    voc: dict[str, Any], annotate: Callable[[str, str], Path]
+) -> None:
+    """It is not passed over for the next source, which would have a class."""
+
+    def tags(sources: list[str], **given: Any) -> tuple[int, ...] | None:
+        dataset = voc | {"tags": sources}
+        return find_tags(dataset, "a", classes=CLASSES, **({"table": None, "labels": None} | given))
+
+    ground, dog = np.array([[0, 255]], np.uint8), np.array([[0, 2]], np.uint8)
+    empty_row = TagTable("tags.csv", {"a": ()}, ())
+    assert tags(["xml", "masks"], labels=ground) == ()
+    annotate("a", "<annotation><size><width>3</width></size></annotation>")
+    assert tags(["csv", "xml"], table=empty_row) == ()
+    assert tags(["xml", "masks"], labels=dog) == ()
+    assert tags(["masks", "xml"], labels=dog) == (2,)
+
+
+@pytest.mark.parametrize("end", [",\n,,\n\n , \n , , \n", "\n\n", ",,\r\n,,\r\n"])
+def test_blank_rows_are_passed_over_and_empty_cells_are_not(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "tags.csv"
+    path.write_text(f"image,tags,by\na,cat,me\nb,,\n{end}c, ,you\n{end}")
+    found = read_tag_table(path)
+    assert found.rows == {"a": ("cat",), "b": (), "c": ()}
+    assert found.problems == ()
+
+
+def test_a_row_without_a_cell_says_how_none_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "tags.csv"
+    path.write_text("image,tags\na\n,cat\nb,\n")
+    found = read_tag_table(path)
+    assert found.rows == {"b": ()}
+    assert "line 2: expected 2 cells; an image with none of the classes" in found.problems[0]
+    assert "line 3: '' is not an image id" in found.problems[1]
+
+
+@pytest.mark.parametrize(
+    ("tags", "classes", "said"),
+    [
+        ([(1,), ()], ["cat"], None),
+        ([(1,), (1,)], ["cat"], "every training image has 'cat', the only class"),
+        ([(1,), (1,)], ["cat", "dog"], None),
+        ([(1, 2), (1, 2)], ["cat", "dog"], None),
+        ([(), ()], ["cat", "dog"], "no training image has any of the classes ('cat, dog')"),
+    ],
+)
+def test_what_nothing_can_be_learnt_from(
+    tags: list[tuple[int, ...]], classes: list[str], said: str | None
+) -> None:
+    found = unlearnable(tags, classes)
+    assert found is None if said is None else said in (found or "")
 
 
 def test_tags_that_are_no_classes_are_all_listed() -> None:

@@ -193,10 +193,13 @@ def test_at_most_so_many_images_are_measured(tmp_path: Path, manifest: Path) -> 
     assert found["mean"] == found["differences"]["scale 0.5"]
 
 
-def test_images_without_tags_cannot_be_measured(tmp_path: Path, manifest: Path) -> None:
+@pytest.mark.parametrize("tags", [[], None])
+def test_images_without_tags_cannot_be_measured(
+    tmp_path: Path, manifest: Path, tags: list[int] | None
+) -> None:
     content = read_json(manifest)
     for image in content["images"]:
-        image["tags"] = []
+        image["tags"] = tags
     write_json(manifest, content)
     with pytest.raises(SSENetError, match="pseudo_eval of synthetic: expected images with tags"):
         evaluate(tmp_path, manifest, SETTINGS, silent=False)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from synthetic_run import CLASSES, make_split
+from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
@@ -128,6 +128,91 @@ def test_trivial_answers_are_scored(split, output):
     assert tag["iou"][0] == 0
     assert tag["mfn"] == pytest.approx(0, abs=0.3)
     assert ellipse["miou"] > tag["miou"]
+
+
+@pytest.fixture
+def with_empty(tmp_path):
+    """Of seven images the first five have nothing in them; two are known to have nothing."""
+    made = make_split(tmp_path, "val", ((20, 24),) * 7)
+    for number, tags in enumerate(([], [], None, None, None)):
+        empty_image(made, number, tags)
+    return made
+
+
+def put(made, number, pixels, folder=None):
+    """Let an image's answer have these labels at these pixels."""
+    path = (folder or made.labels) / f"{made.ids[number]}.png"
+    labels = read_label_png(path)
+    for place, label in pixels.items():
+        labels[place] = label
+    write_label_png(path, labels)
+
+
+def test_images_with_nothing_in_them_are_counted_by_what_was_found(with_empty, output):
+    counts = judge_labels(with_empty, output, stage="deeplab")["empty_images"]
+    assert counts == {"images": 5, "with_false_positives": 0, "of_class": dict.fromkeys(CLASSES, 0)}
+    put(with_empty, 0, {(9, 9): 1})
+    put(with_empty, 2, {(9, 9): 1, (9, 10): 1, (12, 3): 3})
+    put(with_empty, 3, {(0, 5): 2})  # void in the truth: not judged
+    put(with_empty, 5, {(0, 0): 2})  # a false positive, but its photograph has something in it
+    result = judge_labels(with_empty, output, stage="deeplab")
+    counts = result["empty_images"]
+    assert (counts["images"], counts["with_false_positives"]) == (5, 2)
+    assert counts["of_class"] == dict(zip(CLASSES, (2, 0, 1), strict=True))
+    # In the confusion matrix they count like all others: the pixels are false positives.
+    expected = sum(
+        confusion_matrix(truth, read_label_png(with_empty.labels / f"{i}.png"), N)
+        for i, truth in with_empty.truths.items()
+    )
+    assert result["confusion"] == expected.tolist()
+
+
+def test_neither_void_nor_a_tag_is_nothing(with_empty, output):
+    manifest = json.loads(with_empty.manifest.read_text())
+    write_label_png(manifest["images"][0]["mask"], np.full((20, 24), 255, np.uint8))
+    manifest["images"][1]["tags"] = [2]
+    with_empty.manifest.write_text(json.dumps(manifest))
+    put(with_empty, 0, {(9, 9): 1})
+    put(with_empty, 1, {(9, 9): 1})
+    counts = judge_labels(with_empty, output, stage="deeplab")["empty_images"]
+    assert (counts["images"], counts["with_false_positives"]) == (3, 0)
+
+
+def test_maps_and_crf_of_images_with_nothing(with_empty, output):
+    """Where the tags say so nothing can be found; where the classifier decides, it can."""
+    result = judge_cam(with_empty, output)
+    assert not result["tags_used"]
+    assert result["empty_images"]["images"] == 5
+    assert result["empty_images"]["with_false_positives"] == 0
+    for number, height in ((2, 0.5), (3, 0.15)):  # above alpha, below it
+        image_id, maps = with_empty.ids[number], np.zeros((1, 20, 24), np.float32)
+        maps[0, 9, 9] = height
+        found = ClassMaps(image_id, maps, np.array([2]), {"classes_from": "classifier"})
+        write_maps(with_empty.maps / f"{image_id}.h5", found)
+        labels = np.where(maps[0] > 0.2, 2, 0).astype(np.uint8)
+        posteriors = {"power-4": np.concatenate([1 - maps, maps])}
+        refined = RefinedScores(image_id, np.array([2]), posteriors, labels)
+        write_refined(with_empty.refined / f"{image_id}.h5", refined)
+    expected = {"images": 5, "with_false_positives": 1, "of_class": {"disc": 0, "square": 1}}
+    expected["of_class"]["bar"] = 0
+    assert judge_cam(with_empty, output)["empty_images"] == expected
+    evaluate_crf(
+        manifest=with_empty.manifest, refined_dir=with_empty.refined, output=output, name="ssenet"
+    )
+    assert json.loads(output.read_text())["empty_images"] == expected
+
+
+def test_trivial_answers_are_told_that_nothing_is_there(tmp_path, output):
+    made = make_split(tmp_path, "val", ((20, 24),) * 2)
+    for number in range(2):
+        empty_image(made, number, [])
+    evaluate_trivial(manifest=made.manifest, output=output, ellipse=0.7)
+    for answer in json.loads(output.read_text())["answers"]:
+        assert answer["iou"] == [100, None, None, None]
+        assert answer["tags_used"]
+    empty_image(made, 0, None)
+    evaluate_trivial(manifest=made.manifest, output=output, ellipse=0.7)
+    assert not json.loads(output.read_text())["answers"][0]["tags_used"]
 
 
 def test_infinite_ratios_are_null_and_explained(split, output, tmp_path):

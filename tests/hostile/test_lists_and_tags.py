@@ -14,7 +14,7 @@ from outcomes import damaged, many, tried, written
 
 from ssenet_core.data.dataset import class_names
 from ssenet_core.data.layout import id_problem, read_list
-from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.data.manifest import FORMAT_VERSION, Manifest, load_manifest
 from ssenet_core.data.tag_table import read_tag_table
 from ssenet_core.data.tags import LARGEST_ANNOTATION, find_tags, tags_from_xml
 from ssenet_core.errors import SSENetError
@@ -117,7 +117,7 @@ def test_paths_that_no_file_can_have(tmp_path: Path, name: str) -> None:
         with pytest.raises(SSENetError):
             act()
     places = {**dataset, "annotation_dir": name, "tags": ["xml"]}
-    assert find_tags(places, "a", classes={}, table=None, labels=None) == ()
+    assert find_tags(places, "a", classes={}, table=None, labels=None) is None
 
 
 def test_a_table_with_a_column_twice_is_refused(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ ENTRY = {
 }
 MANIFEST = {
     "format": "ssenet manifest",
-    "format_version": 1,
+    "format_version": FORMAT_VERSION,
     "dataset": "d",
     "split": "train",
     "classes": ["cat"],
@@ -211,7 +211,7 @@ def is_sound(manifest: Manifest) -> bool:
         id_problem(record.id) is None
         and record.width > 0
         and record.height > 0
-        and all(1 <= tag <= len(manifest.classes) for tag in record.tags)
+        and all(1 <= tag <= len(manifest.classes) for tag in record.tags or ())
         for record in manifest.images
     )
 

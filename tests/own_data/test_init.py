@@ -4,6 +4,8 @@ from pathlib import Path
 
 import torch
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
@@ -14,6 +16,7 @@ from ssenet_core.data.manifest import examine_images, write_manifest
 from ssenet_core.data.manifest_parts import configured, split_problems
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.setup import Request, set_up
+from ssenet_core.own_data.split import draw
 
 LAPTOP = Machine(cores=2, memory=24)
 SERVER = Machine(cores=16, memory=128, gpu="A card", gpu_memory=24)
@@ -180,6 +183,35 @@ def test_a_share_spares_the_last_of_a_class(photos: Path, capsys) -> None:
     Path("tags.csv").write_text("image,tags\nZoë 0,cat\nZoë 1,dog\n", encoding="utf-8")
     error = failure(capsys, photos.name, "tags.csv", "--val", "0.5", "--name", "other")
     assert "none can be spared" in error
+
+
+def test_one_class_and_photographs_with_none(photos: Path, capsys) -> None:
+    rows = [f"Zoë {number},{'crack' if number % 2 else ''}" for number in range(10)]
+    Path("tags.csv").write_text("\n".join(["image,tags", *rows, ",", ","]), encoding="utf-8")
+    assert init(photos.name, "tags.csv", "--val", "0.4", "--name", "own") == 0
+    told = capsys.readouterr().out
+    assert "photographs  10 in the table" in told
+    assert "classes      1: crack 5; 5 photographs with none\n" in told
+    assert "few training photographs to learn from: crack 3, 3 with none" in told
+    dataset = config_of(Path("own.yaml"))["dataset"]
+    assert class_names(dataset) == ("crack",)
+    assert [split_problems(dataset, split) for split in ("train", "val")] == [[], []]
+    assert sorted(int(name[-1]) % 2 for name in split_ids(dataset, "val")) == [0, 0, 1, 1]
+
+
+@given(st.lists(st.sets(st.integers(1, 3)), min_size=2, max_size=60), st.floats(0.1, 0.9))
+def test_a_drawn_share_keeps_that_of_photographs_with_none(tags, share) -> None:
+    of = {f"image {number}": tuple(own) for number, own in enumerate(tags)}
+    count = round(share * len(of))
+    taken = draw(list(of), count, of)
+    without = {name for name, own in of.items() if not own}
+    assert len(taken) <= count
+    wanted = count * len(without) / len(of)
+    assert len(taken & without) >= min(wanted - 0.5, len(without) - 1)
+    assert len(taken & without) <= wanted + 0.5
+    kept = of.keys() - taken
+    assert {tag for name in kept for tag in of[name]} == {tag for own in tags for tag in own}
+    assert bool(without) == bool(without & kept)
 
 
 def test_results_of_other_photographs_are_not_taken_over(photos: Path, capsys) -> None:

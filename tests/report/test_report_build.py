@@ -5,12 +5,15 @@ import logging
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from PIL import Image
 from report_run import build
-from synthetic_run import CLASSES
+from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.evaluation.stages import evaluate_labels
+from ssenet_core.storage import write_label_png
 
 SECTIONS = {
     "results",
@@ -149,6 +152,41 @@ def test_a_run_without_masks_has_a_report(run, tmp_path):
     assert (tmp_path / "gallery.png").stat().st_size
     (text,) = tmp_path.glob("*.md")
     assert text.read_text().endswith("No split has masks: nothing could be judged.\n")
+
+
+def test_photographs_with_nothing_in_them_are_told_apart(run, tmp_path):
+    val = make_split(tmp_path, "val", ((20, 24),) * 4)
+    known, unknown = (empty_image(val, number, tags) for number, tags in ((0, []), (1, None)))
+    labels = np.zeros((20, 24), np.uint8)
+    labels[9, 9] = 2
+    write_label_png(val.labels / f"{known}.png", labels)
+    evaluate_labels(
+        manifest=val.manifest,
+        labels_dir=val.labels,
+        output=tmp_path / "scores.json",
+        stage="deeplab",
+        name="ssenet/d/d",
+    )
+    folders = {"maps_dir": val.maps, "refined_dir": val.refined, "prediction_dir": val.labels}
+    changes = {
+        "evaluations": [tmp_path / "scores.json"],
+        "manifests": {"val": val.manifest},
+        "gallery": [{"id": name, "split": "val", "alpha": 0.2, **folders} for name in val.ids],
+    }
+    text = build(run, tmp_path / "report", **changes)
+    page = Page(text)
+    assert {attributes["id"] for attributes in page.all("section")} == SECTIONS | {"empty"}
+    assert "val: 4 images, 1 of them with none of the classes" in text
+    assert f'<h3>{known} <span class="faint">val: none of the classes</span></h3>' in text
+    assert f'<h3>{unknown} <span class="faint">val</span></h3>' in text
+    cells = ("ssenet/d/d", "val", "2", "1", "square 1")
+    row = "\n".join(f'<td class="number">{cell}</td>' for cell in cells)
+    assert f'<th scope="row">DeepLab</th>\n{row}\n' in text
+    alts = [attributes["alt"] for attributes in page.all("img")]
+    assert f"Photo, tagged none of the classes, image {known}" in alts
+    assert f"CAM labels of {known}: background" in alts
+    found = json.loads((tmp_path / "report" / "results.json").read_text())["rows"][-1]
+    assert (found["empty_images"], found["false_positives"]["mean"]) == (2, 1)
 
 
 def test_a_gallery_image_needs_its_manifest(run, tmp_path):

@@ -9,6 +9,7 @@ from ssenet_core.report.equivariance import equivariance_table, load_equivarianc
 from ssenet_core.report.replicates import base_variant
 from ssenet_core.report.results import (
     COLUMNS,
+    empty_table,
     load_entries,
     make_rows,
     markdown,
@@ -73,6 +74,37 @@ def test_the_terminal_table_is_the_same(tmp_path, capsys):
     (tmp_path / "run" / "report").mkdir(parents=True)
     path.rename(tmp_path / "run" / "report" / "results.json")
     assert results_lines(tmp_path / "run") == lines == results_lines(tmp_path / "run" / "report")
+
+
+def found_in_empty(images: int, of_class: dict[str, int], some: int) -> dict:
+    counts = {"images": images, "with_false_positives": some, "of_class": of_class}
+    return {"empty_images": counts}
+
+
+def test_false_positives_in_photographs_with_nothing_have_a_table(tmp_path):
+    told = evaluation("cam", "ssenet", 50.0, **found_in_empty(9, {"cat": 0, "dog": 0}, 0))
+    seeds = [
+        evaluation("deeplab", name, 60.0, split="val", tags_used=False, **found)
+        for name, found in (
+            ("a/b/c", found_in_empty(7, {"cat": 4, "dog": 0}, 4)),
+            ("a@1/b/c", found_in_empty(7, {"cat": 1, "dog": 1}, 2)),
+        )
+    ]
+    header, body = empty_table(make_rows([told, *seeds]))
+    assert header[3:] == ["With nothing", "With a false positive", "Of class"]
+    assert body == [["DeepLab", "a/b/c", "val", "7", "3.0 ± 1.4", "cat 2.5, dog 0.5"]]
+    _, [one] = empty_table(make_rows([told, seeds[0]]))
+    assert one[3:] == ["7", "4", "cat 4"]
+    assert empty_table(make_rows([told, *ENTRIES])) is None  # told, or from before it was counted
+    text = markdown([told, seeds[0]], "A run")
+    assert "## Photographs with nothing in them\n\n| Stage |" in text
+    assert "| DeepLab | a/b/c | val | 7 | 4 | cat 4 |" in text
+    assert "Photographs with nothing" not in markdown([told], "A run")
+    write_json(tmp_path / "results.json", results([told, seeds[0]], title="A run", settings={}))
+    expected = (
+        "Photographs with nothing in them on val: DeepLab a/b/c finds something in 4 of 7 (cat 4)."
+    )
+    assert expected in results_lines(tmp_path / "results.json")
 
 
 def test_equivariance_has_a_column_a_network():

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 
 SETTINGS: dict[str, Any] = {
@@ -22,6 +23,12 @@ SETTINGS: dict[str, Any] = {
     "alignment": "cells",
     "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
 }
+
+
+class Normalised:
+    """The `backbone` of a network that a test writes itself: how its images are normalised."""
+
+    normalisation = IMAGENET
 
 
 def write_network(path: Path, kind: str, classes: Sequence[str]) -> Path:

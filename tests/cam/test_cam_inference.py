@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from synthetic_run import CLASSES, empty_image, make_split
-from tiny_network import SETTINGS, write_network
+from tiny_network import SETTINGS, Normalised, write_network
 from torch import Tensor, nn
 
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
@@ -20,6 +20,8 @@ from ssenet_core.storage import read_json, read_maps, sha256_file
 
 class Sampler(nn.Module):
     """A network whose class maps are the red channel at the pixels that its cells look at."""
+
+    backbone = Normalised
 
     def __init__(self) -> None:
         super().__init__()

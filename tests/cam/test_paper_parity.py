@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_network import Normalised
 from torch import Tensor, nn
 
 from ssenet_core.cam.inference import multi_scale_maps, normalised_maps
@@ -18,7 +19,9 @@ def network() -> nn.Module:
     """A stride-8 network with ceil(edge / 8) cells."""
     torch.manual_seed(0)
     first = nn.Conv2d(3, 6, 9, stride=8, padding=4)
-    return nn.Sequential(first, nn.Tanh(), nn.Conv2d(6, CLASSES, 1, bias=False)).double()
+    network = nn.Sequential(first, nn.Tanh(), nn.Conv2d(6, CLASSES, 1, bias=False)).double()
+    network.backbone = Normalised  # type: ignore[assignment]
+    return network
 
 
 def bilinear(before: int, after: int) -> Tensor:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_network import Normalised
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +15,8 @@ from ssenet_core.deeplab.training import pixel_loss
 
 class Averages(nn.Module):
     """A network whose scores are the red channel's mean over the 8 x 8 pixels of a cell."""
+
+    backbone = Normalised
 
     def __init__(self) -> None:
         super().__init__()

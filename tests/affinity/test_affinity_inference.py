@@ -1,0 +1,133 @@
+"""The walk from class maps to pseudo labels, against its formula with dense matrices."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from colour_network import bilinear, colour_maps, write_colour_network
+from numpy.typing import NDArray
+from PIL import Image
+from ramp import CLASSES, write_pictures
+from stage_settings import stage_settings
+
+from ssenet_core.affinity.inference import random_walk, walked_scores
+from ssenet_core.crf import dense_crf
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.shard import Shard
+from ssenet_core.storage import ClassMaps, read_label_png, write_maps
+
+STRIDE = 8
+SIZE = 37, 53  # cells at the lower and right edge are cut
+LABELS = (2, 5)
+STRENGTH = 24.0  # of the colours in the features
+FEATURES = [[STRENGTH * (row == column) for column in range(4)] for row in range(3)]
+VALUES = [
+    {},
+    {"beta": 4, "steps_log2": 3},
+    {"beta": 4, "steps_log2": 2},
+    {"radius": 3},
+    {"background": {"alpha": 0.5}},
+    {"background": {"alpha": None, "power": 4}},
+    {"background": {"alpha": None, "power": 1}, "steps_log2": 5, "radius": 2},
+]
+
+
+def settings_with(over: dict[str, Any]) -> dict[str, Any]:
+    return stage_settings("affinity", {"random_walk": {"crf": None} | over})["random_walk"]
+
+
+def patches(seed: int, channels: int) -> NDArray[np.float64]:
+    """Values in [0, 1] in patches that cut across the cells, (channels, *SIZE)."""
+    coarse = np.random.default_rng(seed).random((channels, 4, 5))
+    return coarse.repeat(11, axis=1).repeat(12, axis=2)[:, : SIZE[0], : SIZE[1]]
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    return (255 * patches(seed, 3)).astype(np.uint8).transpose(1, 2, 0)
+
+
+def class_maps(image_id: str, seed: int) -> ClassMaps:
+    """Maps of two classes, at levels that their file keeps."""
+    levels = np.rint(patches(seed, 2) * 256) / 256
+    return ClassMaps(image_id, levels.astype(np.float32), np.array(LABELS), {})
+
+
+def block_means(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    rows, columns = (range(0, edge, STRIDE) for edge in SIZE)
+    means = [
+        [maps[:, y : y + STRIDE, x : x + STRIDE].mean(axis=(1, 2), dtype=float) for x in columns]
+        for y in rows
+    ]
+    return np.transpose(means, (2, 0, 1))
+
+
+def dense_walk(
+    picture: NDArray[np.uint8], maps: ClassMaps, settings: dict[str, Any], features: int
+) -> NDArray[np.float64]:
+    """Scores after the walk, background first, (3, *SIZE), all by matrices of cells x cells."""
+    cells = block_means(maps.maps)
+    alpha, power = (settings["background"][key] for key in ("alpha", "power"))
+    background = (
+        (1 - cells.max(axis=0)) ** power if alpha is None else np.full_like(cells[0], alpha)
+    )
+    scores = np.stack([background, *cells])
+    seen = colour_maps(torch.from_numpy(picture), FEATURES).numpy()[:, ::STRIDE, ::STRIDE]
+    matrix = np.eye(cells[0].size)
+    for (i, p), (j, q) in combinations(enumerate(np.ndindex(cells[0].shape)), 2):
+        if np.hypot(*np.subtract(p, q)) < settings["radius"]:
+            difference = np.abs(seen[:, *p] - seen[:, *q]).sum() / features
+            matrix[i, j] = matrix[j, i] = np.exp(-difference) ** settings["beta"]
+    transition = matrix / matrix.sum(axis=0)
+    walked = scores.reshape(3, -1) @ np.linalg.matrix_power(transition, 2 ** settings["steps_log2"])
+    # Bilinear between the middles of the blocks.
+    middles = ((np.arange(edge) - (STRIDE - 1) / 2) / STRIDE for edge in SIZE)
+    return bilinear(walked.reshape(scores.shape), *middles)
+
+
+def affinity_network(folder: Path) -> Any:
+    write_colour_network(folder / "model.pt", "affinity", CLASSES, FEATURES)
+    return load_checkpoint(folder / "model.pt", "affinity", torch.device("cpu"))[0]
+
+
+@pytest.mark.parametrize("over", VALUES, ids=str)
+def test_scores_are_the_maps_after_the_steps_of_the_dense_walk(
+    tmp_path: Path, over: dict[str, Any]
+) -> None:
+    network = affinity_network(tmp_path)
+    settings, maps = settings_with(over), class_maps("0", 1)
+    with torch.inference_mode():
+        found = walked_scores(network, Image.fromarray(picture(0)), maps, settings)
+    expected = dense_walk(picture(0), maps, settings, network.mix.out_channels)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert np.abs(expected[1:].max(axis=(1, 2)) - expected[1:].min(axis=(1, 2))).min() > 0.01
+
+
+@pytest.mark.parametrize("crf", [False, True])
+def test_pseudo_labels_are_the_values_of_the_highest_scores(tmp_path: Path, crf: bool) -> None:
+    network = affinity_network(tmp_path)
+    over = {"crf": stage_settings("affinity", {})["random_walk"]["crf"]} if crf else {}
+    settings = settings_with({"background": {"alpha": 0.5}, "steps_log2": 3, **over})
+    pictures = [picture(seed) for seed in (4, 5)]
+    images = write_pictures(tmp_path, "picture", [(one, LABELS, None) for one in pictures]).images
+    maps = [class_maps(image.id, seed) for image, seed in zip(images, (5, 6), strict=True)]
+    for one in maps:
+        write_maps(tmp_path / "maps" / f"{one.image_id}.h5", one)
+    files = [tmp_path / "labels" / f"{image.id}.png" for image in images]
+    random_walk(
+        Shard(tmp_path / "manifest.json", files, tmp_path / "record.json", 0),
+        settings,
+        checkpoint=tmp_path / "model.pt",
+        maps_dir=tmp_path / "maps",
+    )
+    for one, given, file in zip(pictures, maps, files, strict=True):
+        scores = dense_walk(one, given, settings, network.mix.out_channels)
+        if crf:
+            shares = (scores / scores.sum(axis=0)).astype(np.float32)
+            scores = dense_crf(one, shares, **settings["crf"])
+        labels = np.array([0, *LABELS])[scores.argmax(axis=0)]
+        # The CRF may turn a difference in the last digit into another label, without it all agree.
+        assert (read_label_png(file) != labels).mean() <= (0.01 if crf else 0)
+        assert set(np.unique(labels)) == {0, *LABELS}

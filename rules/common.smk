@@ -252,21 +252,28 @@ def first_weights(section):
             return []
         if source == "cam":
             return f"{CAM}/model.pt".format(**wildcards)
-        if source == IMAGENET:
-            return imagenet_file(section, wildcards[section])
-        start = configuration.starting_variant(source, wildcards.cam)
-        return f"{CAM}/model.pt".format(cam=start) if start else there_or_made(section, source)
+        if start := configuration.starting_variant(source, wildcards.cam):
+            return f"{CAM}/model.pt".format(cam=start)
+        file = file_of_weights(section, wildcards[section])
+        return there_or_made(section, file) if file else []
 
     return weights
 
 
-def imagenet_file(section, name):
-    """The file of a variant's ImageNet weights; none where an installed package holds them."""
-    backbone = backbone_of(section, name)
+def file_of_weights(section, name):
+    """The file that a variant's first weights are in; None if no file is to be put in place.
+
+    ImageNet weights may lie in an installed package; a CAM network's are the workflow's own.
+    """
+    source, backbone = weights_of(section, name), backbone_of(section, name)
+    if source is None or source.partition(":")[0] == "cam":
+        return None
+    if source != IMAGENET:
+        return source
     if is_packaged(backbone):
         clean(packaged_weights, backbone)
-        return []
-    return there_or_made(section, weights_file(backbone, f"{config['download']['folder']}/weights"))
+        return None
+    return weights_file(backbone, f"{config['download']['folder']}/weights")
 
 
 def there_or_made(section, source):

@@ -32,13 +32,11 @@ def voc_root(wildcards):
 
 def first_weights_files():
     """Files of first weights that the configuration's variants name."""
-    named = set()
-    for section in ("cam", "affinity", "deeplab"):
-        for name in config[section]["variants"]:
-            source, backbone = weights_of(section, name), backbone_of(section, name)
-            if source == IMAGENET:
-                source = None if is_packaged(backbone) else weights_file(backbone, WEIGHTS)
-            named.add(source)
+    named = {
+        file_of_weights(section, name)
+        for section in ("cam", "affinity", "deeplab")
+        for name in config[section]["variants"]
+    }
     return sorted(filter(None, named))
 
 

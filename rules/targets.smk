@@ -43,9 +43,8 @@ def refuse_missing_weights():
     networks = [("cam", name) for name in TRAINED_CAMS]
     networks += [(key, chain[key]) for chain in CHAINS for key in ("affinity", "deeplab")]
     for section, name in networks:
-        source = weights_of(section, name)
-        if source and source.partition(":")[0] != "cam":
-            there_or_made(section, source)
+        if file := file_of_weights(section, name):
+            there_or_made(section, file)
 
 
 def names_in(folder):

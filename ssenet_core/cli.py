@@ -177,7 +177,16 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         help="photographs to validate with: a file with one name a line, or a share, as 0.2",
     )
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="torchvision's weights of ImageNet"
+        "--weights",
+        default="imagenet",
+        metavar="FILE",
+        help="first weights: a file, none (random ones), or imagenet, the default",
+    )
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME",
+        help="default: efficientnet_lite0, whose ImageNet weights are installed; others: resnet50, "
+        "efficientnet_lite2, convnext_tiny, timm:NAME, ...",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
     parser.set_defaults(action=_init)

@@ -78,7 +78,9 @@ def load_checkpoint(
             f"{path}: its settings and its weights are not a {kind} network's ({error!r:.200})"
         ) from error
     facts = {key: content[key] for key in ("settings", "classes")}
-    return placed(network.eval(), device), facts
+    # Nothing is trained: on a CPU, too, forward passes are quicker with the channels last.
+    network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return placed(network, device), facts
 
 
 def _filled_network(kind: str, content: Mapping[str, Any], size: int) -> nn.Module:

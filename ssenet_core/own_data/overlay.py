@@ -12,17 +12,18 @@ from typing import Any
 import yaml
 
 from ssenet_core.own_data.machine import Machine
-from ssenet_core.own_data.sizes import Sizes, Weights
+from ssenet_core.own_data.sizes import Sizes
 from ssenet_core.own_data.split import Splits
 from ssenet_core.own_data.survey import Survey
+from ssenet_core.own_data.weights import Weights
 
 FROM_SCRATCH = (
     "No first weights: the network `pretrained` learns the tags from random weights, and the",
-    "others start from it. --weights FILE of ssenet init has them start from an ImageNet network.",
+    "others start from it. Without --weights none, they would start from an ImageNet network.",
 )
 FROM_WEIGHTS = (
-    "The networks start from the weights of the file below. How long and how fast to train from",
-    "them was not measured on photographs: a start to change.",
+    "All networks start from an ImageNet network, whose first stages stay as they are. The values",
+    "were chosen on photographs of PASCAL VOC with efficientnet_lite0 (docs/results.md).",
 )
 
 

@@ -18,11 +18,13 @@ from typing import Any
 from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.models.pretrained import IMAGENET
 from ssenet_core.own_data.machine import Machine, this_machine
 from ssenet_core.own_data.overlay import dataset_settings, overlay_text
-from ssenet_core.own_data.sizes import Sizes, Weights, choose_sizes, stages
+from ssenet_core.own_data.sizes import choose_sizes, stages
 from ssenet_core.own_data.split import Splits, check_masks, split
 from ssenet_core.own_data.survey import Survey, survey
+from ssenet_core.own_data.weights import Weights, first_weights
 from ssenet_core.storage import write_text
 
 MEASURED = (  # docs/results.md
@@ -48,7 +50,8 @@ class Request:
         masks: folder of masks, if there are any.
         classes: file of class names, if their order matters.
         val: share of the photographs, or list of those, to validate with.
-        weights: a file of torchvision's ImageNet weights.
+        weights: "imagenet", "none", or a file of a backbone's weights.
+        backbone: whose they are; None for the one that a file's names tell, or the usual one.
         force: overwrite what is there.
     """
 
@@ -59,7 +62,8 @@ class Request:
     masks: Path | None = None
     classes: Path | None = None
     val: float | Path | None = None
-    weights: Path | None = None
+    weights: str = IMAGENET
+    backbone: str | None = None
     force: bool = False
 
 
@@ -85,7 +89,7 @@ def set_up(request: Request, machine: Machine | None = None) -> list[str]:
         _refuse_other_results(name, found.folder)
     masked, strange = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
-    weights = _weights(request.weights) if request.weights else None
+    weights = first_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights)
     listed = bool(splits.val or splits.pseudo_eval)
     dataset = dataset_settings(
@@ -98,7 +102,8 @@ def set_up(request: Request, machine: Machine | None = None) -> list[str]:
     _write(files, request.force)
     return [
         *_described(found, splits, masked, machine),
-        *_notes(found, splits, strange, sizes),
+        *_notes(found, splits, strange),
+        *_missing_weights(weights, shown),
         "",
         "Written:",
         *(f"  {_from_here(path)}" for path in files),
@@ -148,12 +153,6 @@ def _plain_name(folder: Path) -> str:
     return plain or "my-photos"
 
 
-def _weights(path: Path) -> Weights:
-    from ssenet_core.own_data.weights import backbone_of  # torch, which takes seconds
-
-    return Weights(path.absolute(), backbone_of(path))
-
-
 def _list_files(folder: Path, splits: Splits) -> dict[Path, str]:
     scored = [] if splits.pseudo_eval == splits.train else splits.pseudo_eval
     named = {"train": splits.train, "pseudo_eval": scored, "val": splits.val}
@@ -195,7 +194,7 @@ def _described(
     return [*lines, f"machine      {machine.described()}"]
 
 
-def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> list[str]:
+def _notes(found: Survey, splits: Splits, strange: list[str]) -> list[str]:
     notes = []
     if found.without_row:
         notes.append(
@@ -233,6 +232,16 @@ def _notes(found: Survey, splits: Splits, strange: list[str], sizes: Sizes) -> l
     elif max(longest) > UNEVEN * statistics.median(longest):
         notes.append("the photographs' sizes differ much; sizes are chosen for the median")
     return [f"note         {note}" for note in notes]
+
+
+def _missing_weights(weights: Weights | None, file: str) -> list[str]:
+    """What to say of first weights that are not here yet."""
+    if weights is None or weights.awaited is None or Path(weights.awaited).is_file():
+        return []
+    return [
+        f"note         the ImageNet weights of {weights.backbone} are not in {weights.awaited}; "
+        f"snakemake --cores 1 --configfile {file} download fetches them, if they have an address"
+    ]
 
 
 def _alike(classes: Sequence[str]) -> list[str]:

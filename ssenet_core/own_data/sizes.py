@@ -8,20 +8,27 @@ scaled to the photographs; the others are a start that nobody has measured.
 import math
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.survey import Survey
+from ssenet_core.own_data.weights import Weights
 
-CPU_CROP = 128
-SMALLEST_CROP = 32
+# With ImageNet weights, as chosen on photographs of PASCAL VOC (docs/results.md).
+CROP = 320
+VIEWS = (1.5625, 2.34375)  # longest edges at which maps are taken, in crops: 500 and 750 pixels
+# Stages of a kind of backbone, and how many stay as they are in the CAM network and in DeepLab;
+# of AffinityNet the head alone is trained.
+STAGES = {
+    "resnet": (["conv1", "layer1", "layer2", "layer3", "layer4"], 4),
+    "efficientnet": (["conv_stem", *(f"blocks.{number}" for number in range(7)), "conv_head"], 6),
+    "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4),
+}
 CELLS = 16  # pixels: crops are multiples of it
-# GPU memory, GiB, from which a crop of that many pixels is taken. What autograd keeps of a CAM step
-# of resnet101 with eight such crops and their halves was counted: 9.4, 6.8, 4.6 and 2.8 GiB.
-GPU_CROPS = ((22.0, 384), (14.0, 320), (9.0, 256), (0.0, 192))
-SCRATCH_CROP = 224  # a narrow network, which any GPU holds
-LEARNT = 285 * 70  # images seen by the first classifier in the recipe
+SMALLEST_CROP = 32
+# Without first weights: a narrow network at a size that its machine can train.
+SCRATCH_CROP, SCRATCH_GPU_CROP = 128, 224
+LEARNT = 285 * 70  # images seen by the first classifier, with which docs/results.md's were trained
 EPOCHS = (20, 100)
 MEMORY_A_JOB = 2.0  # GiB, of a per-image job
 IMAGES_A_SHARD = 250
@@ -31,21 +38,13 @@ LARGEST_VIEW = 8.0  # of the schema: factors of the image
 
 
 @dataclass(frozen=True)
-class Weights:
-    """First weights from a file: the backbone that they are of."""
-
-    path: Path
-    backbone: str
-
-
-@dataclass(frozen=True)
 class Sizes:
     """What the settings are worked out from.
 
     Attributes:
         edge: longest edge of a middling photograph, pixels.
         crop: edge of the training crops, pixels.
-        epochs: of the first classifier, which starts from random weights.
+        epochs: of the first classifier, where it starts from random weights.
         width: of ResNet-38, as a factor of its channels.
         iterations: DeepLab's training steps.
         shards: jobs of a per-image stage.
@@ -71,75 +70,122 @@ def choose_sizes(found: Survey, train: int, machine: Machine, weights: Weights |
         workers = max(1, min(MOST_THREADS, machine.cores - 1))
     by_memory = min(machine.cores, int(machine.memory / MEMORY_A_JOB))
     by_images = math.ceil(len(found.records) / IMAGES_A_SHARD)
+    scratch_crop = SCRATCH_GPU_CROP if machine.gpu else SCRATCH_CROP
+    crop = max(SMALLEST_CROP, min(scratch_crop, edge // CELLS * CELLS))
     return Sizes(
         edge=edge,
-        crop=_crop(edge, machine, weights),
+        crop=CROP if weights else crop,
         epochs=min(max(round(LEARNT / train), EPOCHS[0]), EPOCHS[1]),
         width=0.25 if machine.gpu else 0.125,
         iterations=2000 if machine.gpu else 800,
         shards=max(1, min(max(by_memory, by_images), len(found.records), MOST_SHARDS)),
-        threads=max(1, min(machine.cores - workers, MOST_THREADS)),
+        threads=max(1, min(machine.cores, MOST_THREADS)),
         workers=workers,
     )
 
 
-def _crop(edge: int, machine: Machine, weights: Weights | None) -> int:
-    crop = CPU_CROP
-    if machine.gpu and weights:
-        crop = next(size for least, size in GPU_CROPS if machine.gpu_memory >= least)
-    elif machine.gpu:
-        crop = SCRATCH_CROP
-    return max(SMALLEST_CROP, min(crop, edge // CELLS * CELLS))
-
-
 def stages(sizes: Sizes, weights: Weights | None) -> dict[str, Any]:
-    """The sections cam, affinity, deeplab and paper of an overlay."""
+    """The sections of an overlay that say how networks learn and look, and how maps are judged."""
+    return _from_scratch(sizes) if weights is None else _pretrained(sizes, weights)
+
+
+def _from_scratch(sizes: Sizes) -> dict[str, Any]:
+    """A narrow ResNet-38 learns the tags from random weights; the others start from it."""
     crop = sizes.crop
-    first, later = _backbones(sizes, weights)
+    narrow = {"width": sizes.width, "dilations": [1, 2, 2]}
     cam: dict[str, Any] = {
-        "backbone": first,
+        "backbone": narrow,
         "crop": crop,
         "resize": [crop, crop * 3 // 2],
         "jitter": [0.3, 0.3, 0.3, 0.05],
         "inference": {"scales": _factors(sizes, 1.25, 1.875, 2.5)},
     }
-    affinity = {
-        "backbone": later,
-        "crop": crop,
-        "random_walk": {"background": {"alpha": 0.2, "power": None}, "crf": None},
-    }
-    deeplab = {
-        "backbone": later,
-        "head": {"channels": 256 if weights else 128, "dilation": max(2, crop // 64)},
-        "crop": crop,
-        "scale": _factors(sizes, 1, 1.75),
-        "iterations": sizes.iterations,
-        "prediction": {"scales": _factors(sizes, 1, 1.375, 1.75)},
-    }
-    variants: dict[str, Any] = {"baseline-wide": {"resize": [crop // 2, crop * 3 // 2]}}
-    if weights:
-        gentle = {"lr": 0.0001, "head_lr": 10}
-        cam |= {"epochs": 15, "dropout": 0.5, "optimizer": gentle}
-        affinity |= {"optimizer": gentle}
-        deeplab |= {"optimizer": gentle}
-    else:
-        variants = {"pretrained": {"epochs": sizes.epochs}} | variants
+    wide = {"resize": [crop // 2, crop * 3 // 2]}
     return {
-        "cam": {"defaults": cam, "variants": variants},
-        "affinity": {"defaults": affinity},
-        "deeplab": {"defaults": deeplab},
+        "cam": {
+            "defaults": cam,
+            "variants": {"pretrained": {"epochs": sizes.epochs}, "baseline-wide": wide},
+        },
+        "affinity": {
+            "defaults": {
+                "backbone": narrow,
+                "crop": crop,
+                "random_walk": {"background": {"alpha": 0.2, "power": None}, "crf": None},
+            }
+        },
+        "deeplab": {
+            "defaults": {
+                "backbone": narrow,
+                "head": {"channels": 128, "dilation": max(2, crop // 64)},
+                "crop": crop,
+                "scale": _factors(sizes, 1, 1.75),
+                "iterations": sizes.iterations,
+                "prediction": {"scales": _factors(sizes, 1, 1.375, 1.75)},
+            }
+        },
         "paper": {"scales": _factors(sizes, 0.875, 1.25, 1.875, 2.5)},
     }
 
 
-def _backbones(sizes: Sizes, weights: Weights | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Of the CAM networks, and of the networks that start from theirs."""
-    if weights is None:
-        narrow = {"width": sizes.width, "dilations": [1, 2, 2]}
-        return narrow, narrow
-    shared = {"name": weights.backbone, "frozen_stages": ["conv1", "layer1"]}
-    later = shared | {"weights": "cam", "freeze_batch_norm": True}
-    return shared | {"weights": str(weights.path), "freeze_batch_norm": True}, later
+def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
+    """All networks start from an ImageNet network, of which the first stages stay as they are.
+
+    The values were chosen on photographs of PASCAL VOC (docs/results.md).
+    """
+    kinds = (found for kind, found in STAGES.items() if weights.backbone.startswith(kind))
+    all_stages, kept = next(kinds, ([], 0))
+    backbone = {
+        "name": weights.backbone,
+        "output_stride": 16,
+        "weights": weights.source,
+        "freeze_batch_norm": True,
+        "frozen_stages": all_stages[:kept],
+    }
+    later = {**backbone, "weights": "cam"}
+    optimizer = {"lr": 0.0003, "head_lr": 10}
+    jitter = [0.3, 0.3, 0.3, 0.1]
+    crop = sizes.crop
+    cam: dict[str, Any] = {
+        "backbone": backbone,
+        "dropout": 0.5,
+        "epochs": 6,
+        "crop": crop,
+        "resize": [crop, crop * 3 // 2],
+        "jitter": jitter,
+        "optimizer": optimizer,
+        "inference": {"scales": _factors(sizes, *VIEWS)},
+    }
+    return {
+        "cam": {
+            "defaults": cam,
+            "variants": {"baseline-wide": {"resize": [crop // 2, crop * 3 // 2]}},
+        },
+        "affinity": {
+            "defaults": {
+                "backbone": {**later, "output_stride": 8, "frozen_stages": all_stages},
+                "epochs": 5,
+                "batch_size": 8,
+                "crop": crop,
+                "jitter": jitter,
+                "optimizer": optimizer,
+                "random_walk": {"background": {"alpha": 0.3, "power": None}, "crf": None},
+            }
+        },
+        "deeplab": {
+            "defaults": {
+                "backbone": later,
+                "head": {"channels": 256, "dilation": 6, "dropout": 0.1},
+                "iterations": 400,
+                "batch_size": 8,
+                "crop": crop,
+                "scale": _factors(sizes, 0.75, 1.5),
+                "jitter": jitter,
+                "optimizer": optimizer,
+                "prediction": {"scales": _factors(sizes, 1, 1.5)},
+            }
+        },
+        "paper": {"scales": _factors(sizes, 0.75, 1, 1.5, 2)},
+    }
 
 
 def _factors(sizes: Sizes, *crops: float) -> list[float]:

@@ -1,28 +1,91 @@
-"""Which backbone a file of weights is of."""
+"""First weights for someone's own photographs: what was asked for, and which backbone they are of.
 
+Raises `SSENetError` for a backbone that there is not, and for a file that holds no backbone's.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
 from ssenet_core.data.layout import listing
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.catalogue import BACKBONES
+from ssenet_core.models.catalogue import BACKBONES, backbone_faults
+from ssenet_core.models.pretrained import IMAGENET, is_packaged, weights_file
 
-PLAIN = {"output_stride": 8, "freeze_batch_norm": False, "frozen_stages": ()}
+USUAL = "efficientnet_lite0"  # its ImageNet weights come with this package's requirements
+NONE = "none"
+RESNET38 = "resnet38"
+FOLDER = "data/weights"  # of config.yaml
 
 
-def backbone_of(path: str | Path) -> str:
-    """The name of the backbone whose weights a `.pth` or `.safetensors` file holds.
+@dataclass(frozen=True)
+class Weights:
+    """First weights.
 
-    Raises:
-        SSENetError: the file is missing, damaged, or of another network.
+    Attributes:
+        backbone: whose they are.
+        source: as `backbone.weights` has it: "imagenet", or a file's path.
     """
-    if not Path(path).is_file():
-        raise SSENetError(f"{path}: expected a file of weights, there is no such file")
-    names = [name for name in BACKBONES if name != "resnet38"]
+
+    backbone: str
+    source: str
+
+    @property
+    def awaited(self) -> str | None:
+        """The file that the workflow needs of them and no package brings; None if it needs none."""
+        if self.source != IMAGENET or is_packaged(self.backbone):
+            return None
+        return weights_file(self.backbone, FOLDER)
+
+
+def first_weights(source: str, backbone: str | None) -> Weights | None:
+    """The first weights that were asked for; None to train from random ones.
+
+    Args:
+        source: "imagenet", "none", or a file.
+        backbone: a name of the catalogue or "timm:NAME"; None for the usual one, or the file's.
+    """
+    if source == NONE:
+        if backbone is not None:
+            raise SSENetError(
+                f"--backbone {backbone}: from random weights, a narrow ResNet-38 is trained alone; "
+                "leave out --backbone, or --weights none"
+            )
+        return None
+    if backbone is not None:
+        _check(backbone)
+    if source == IMAGENET:
+        return Weights(backbone or USUAL, IMAGENET)
+    path = Path(source)
+    return Weights(backbone or _backbone_of(path), str(path.absolute()))
+
+
+def _check(backbone: str) -> None:
+    if backbone == RESNET38:
+        raise SSENetError(
+            "--backbone resnet38: the paper's network is too large for a start from here; "
+            "recipes/voc2012.yaml has its settings"
+        )
+    section = {"name": backbone, "output_stride": 8, "frozen_stages": ()}
+    faults = list(backbone_faults(section))
+    if faults:
+        raise SSENetError("; ".join(faults))
+
+
+def _backbone_of(path: Path) -> str:
+    """The name of the backbone whose weights a `.pth` or `.safetensors` file holds."""
+    if not path.is_file():
+        raise SSENetError(
+            f"{path}: expected imagenet, none or a file of weights, there is no such file"
+        )
+    # PyTorch takes seconds to import.
+    from ssenet_core.models.backbones import build_backbone, load_backbone_weights
+
+    names = [name for name in BACKBONES if name != RESNET38]
+    plain = {"output_stride": 8, "freeze_batch_norm": False, "frozen_stages": ()}
     reasons = []
     for name in names:
         try:
-            load_backbone_weights(build_backbone({"name": name, **PLAIN}), path)
+            load_backbone_weights(build_backbone({"name": name, **plain}), path)
         except SSENetError as error:
             reasons.append(str(error).removeprefix(f"{path}: "))
         else:

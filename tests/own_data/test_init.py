@@ -10,7 +10,7 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
-from ssenet_core.config import merged
+from ssenet_core.config import merged, resolve
 from ssenet_core.data.dataset import class_names, split_ids
 from ssenet_core.data.manifest import examine_images, write_manifest
 from ssenet_core.data.manifest_parts import configured, split_problems
@@ -143,7 +143,7 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
 def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     for number in range(10):
         save(photos / f"Zoë {number}.jpg", number, (500, 40))
-    request = Request(photos, Path("tags.csv").absolute(), force=True)
+    request = Request(photos, Path("tags.csv").absolute(), weights="none", force=True)
     crops = []
     for machine in (LAPTOP, SERVER):
         assert "2 CPU cores" in "\n".join(set_up(request, LAPTOP))
@@ -151,7 +151,7 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
         config = config_of(Path("Zo-s-photos.yaml"))
         crops.append(config["cam"]["defaults"]["crop"])
         compute = config["compute"]
-        assert 1 <= compute["training_threads"] + compute["workers"] <= max(2, machine.cores)
+        assert 1 <= compute["training_threads"] <= machine.cores
     assert crops[0] < crops[1]
 
 
@@ -165,11 +165,36 @@ def test_first_weights_from_a_file(photos: Path, capsys) -> None:
     assert Path(backbone["weights"]) == Path("net.pth").absolute()
     assert config["deeplab"]["defaults"]["backbone"]["weights"] == "cam"
     torch.save({"a": torch.zeros(1)}, "net.pth")
-    assert "expected torchvision's weights of resnet18, resnet50, resnet101" in failure(
-        capsys, *arguments, "--force"
-    )
+    error = failure(capsys, *arguments, "--force")
+    assert "expected weights of resnet18, resnet50, resnet101, efficientnet_lite0" in error
     Path("net.pth").unlink()
-    assert "net.pth: expected a file of weights" in failure(capsys, *arguments, "--force")
+    error = failure(capsys, *arguments, "--force")
+    assert "net.pth: expected imagenet, none or a file of weights" in error
+
+
+def test_imagenet_is_the_usual_start(photos: Path, capsys) -> None:
+    common = (photos.name, "tags.csv", "--name", "own", "--force")
+    starts = {}
+    for options in ((), ("--weights", "none"), ("--backbone", "resnet50")):
+        assert init(*common, *options) == 0
+        config = config_of(Path("own.yaml"))
+        cam = resolve(config, "cam", "ssenet")["backbone"]
+        starts[options] = (cam["name"], cam["weights"])
+        for section in ("affinity", "deeplab"):
+            assert config[section]["defaults"]["backbone"]["name"] == cam["name"]
+            assert config[section]["defaults"]["backbone"]["weights"] == "cam"
+    assert list(starts.values()) == [
+        ("efficientnet_lite0", "imagenet"),
+        ("resnet38", "cam:pretrained"),
+        ("resnet50", "imagenet"),
+    ]
+    told = capsys.readouterr().out
+    assert "weights of resnet50 are not in data/weights/resnet50.pth; snakemake" in told
+    assert "lite0 are not" not in told
+    error = failure(capsys, *common, "--backbone", "timm:resnet5")
+    assert "timm has no network 'resnet5'" in error
+    assert "recipes/voc2012.yaml" in failure(capsys, *common, "--backbone", "resnet38")
+    assert "leave out" in failure(capsys, *common, "--backbone", "resnet50", "--weights", "none")
 
 
 def test_a_share_spares_the_last_of_a_class(photos: Path, capsys) -> None:

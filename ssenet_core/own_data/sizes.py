@@ -24,6 +24,9 @@ STAGES = {
     "efficientnet": (["conv_stem", *(f"blocks.{number}" for number in range(7)), "conv_head"], 6),
     "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4),
 }
+BATCH = 8
+DEEPLAB_EPOCHS = 11
+DEEPLAB_STEPS = (400, 20000)
 CELLS = 16  # pixels: crops are multiples of it
 SMALLEST_CROP = 32
 # Without first weights: a narrow network at a size that its machine can train.
@@ -77,11 +80,17 @@ def choose_sizes(found: Survey, train: int, machine: Machine, weights: Weights |
         crop=CROP if weights else crop,
         epochs=min(max(round(LEARNT / train), EPOCHS[0]), EPOCHS[1]),
         width=0.25 if machine.gpu else 0.125,
-        iterations=2000 if machine.gpu else 800,
+        iterations=_deeplab_steps(train) if weights else 2000 if machine.gpu else 800,
         shards=max(1, min(max(by_memory, by_images), len(found.records), MOST_SHARDS)),
         threads=max(1, min(machine.cores, MOST_THREADS)),
         workers=workers,
     )
+
+
+def _deeplab_steps(train: int) -> int:
+    """DeepLab's training steps on ImageNet weights, for so many training images."""
+    least, most = DEEPLAB_STEPS
+    return min(max(round(DEEPLAB_EPOCHS * train / BATCH), least), most)
 
 
 def stages(sizes: Sizes, weights: Weights | None) -> dict[str, Any]:
@@ -164,7 +173,7 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
             "defaults": {
                 "backbone": {**later, "output_stride": 8, "frozen_stages": all_stages},
                 "epochs": 5,
-                "batch_size": 8,
+                "batch_size": BATCH,
                 "crop": crop,
                 "jitter": jitter,
                 "optimizer": optimizer,
@@ -175,8 +184,8 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
             "defaults": {
                 "backbone": later,
                 "head": {"channels": 256, "dilation": 6, "dropout": 0.1},
-                "iterations": 400,
-                "batch_size": 8,
+                "iterations": sizes.iterations,
+                "batch_size": BATCH,
                 "crop": crop,
                 "scale": _factors(sizes, 0.75, 1.5),
                 "jitter": jitter,

@@ -121,7 +121,12 @@ def test_every_bad_mask_is_named_and_nothing_stays(root: Path) -> None:
     assert not (root / "SegmentationClassAug").exists()
 
 
-@pytest.mark.parametrize("content", [b"", sbd_archive()[:300], packed({"a": b"b"}, "w:gz")])
+# Named, as the bytes of archives hold the second in which they were made.
+@pytest.mark.parametrize(
+    "content",
+    [b"", sbd_archive()[:300], packed({"a": b"b"}, "w:gz")],
+    ids=["empty", "cut", "others"],
+)
 def test_an_archive_of_something_else(root: Path, content: bytes) -> None:
     with pytest.raises(SSENetError, match=r"sbd\.tgz"):
         augment(root, content)

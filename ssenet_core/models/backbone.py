@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from ssenet_core.models.catalogue import IMAGENET, Normalisation
@@ -45,10 +46,22 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self.freeze_batch_norm = freeze_batch_norm
         self.frozen_stages = tuple(frozen_stages)
+        self._learns = True
 
     @abstractmethod
+    def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `taps` gives, with gradients where parameters have them."""
+
     def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at three depths, all on the output's grid, for AffinityNet; the last is it."""
+        if self._learns or x.device.type != "cpu":
+            return self.compute_taps(x)
+        # On a CPU the forward pass is quicker with the channels last; what is trained on top gets
+        # the usual order, as PyTorch 2.11 corrupts memory in such convolutions' backward pass.
+        with torch.no_grad():
+            found = self.compute_taps(x.contiguous(memory_format=torch.channels_last))
+        first, second, last = (tap.contiguous() for tap in found)
+        return first, second, last
 
     def forward(self, x: Tensor) -> Tensor:
         return self.taps(x)[-1]
@@ -68,6 +81,7 @@ class Backbone(nn.Module, ABC):
         if self.freeze_batch_norm:
             for norm in _norms(self):
                 norm.requires_grad_(False)
+        self._learns = any(parameter.requires_grad for parameter in self.parameters())
 
     def train(self, mode: bool = True) -> Self:
         """Training mode, except for batch normalisation that is frozen."""

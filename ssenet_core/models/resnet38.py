@@ -116,7 +116,7 @@ class ResNet38(Backbone):
         self._initialise()
         self.freeze()
 
-    def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pre-activated features after stages 4, 5 and 7, all at stride 8, for AffinityNet."""
         x = self.b4(self.b3(self.b2(self.conv1a(x))))
         first: ResidualBlock = self.b5[0]  # type: ignore[assignment]

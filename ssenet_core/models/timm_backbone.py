@@ -86,7 +86,7 @@ class TimmBackbone(Backbone):
             )
         self.freeze()
 
-    def taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at three depths, all at the output stride, for AffinityNet."""
         height, width = (-(-edge // self.stride) for edge in x.shape[2:])
         if self._margin:

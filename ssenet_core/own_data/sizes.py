@@ -16,6 +16,7 @@ from ssenet_core.own_data.weights import Weights
 
 # With ImageNet weights, as chosen on photographs of PASCAL VOC (docs/results.md).
 CROP = 320
+AFFINITY_CROP = 224
 VIEWS = (1.5625, 2.34375)  # longest edges at which maps are taken, in crops: 500 and 750 pixels
 # Stages of a kind of backbone, and how many stay as they are in the CAM network and in DeepLab;
 # of AffinityNet the head alone is trained.
@@ -174,7 +175,7 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
                 "backbone": {**later, "output_stride": 8, "frozen_stages": all_stages},
                 "epochs": 5,
                 "batch_size": BATCH,
-                "crop": crop,
+                "crop": AFFINITY_CROP,
                 "jitter": jitter,
                 "optimizer": optimizer,
                 "random_walk": {"background": {"alpha": 0.3, "power": None}, "crf": None},

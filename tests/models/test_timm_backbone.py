@@ -164,6 +164,26 @@ def test_frozen_batch_norm_stays_in_evaluation_mode(name: str) -> None:
     assert not any(norm.training or norm.weight.requires_grad for norm in norms)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet38", "efficientnet_lite0"])
+def test_a_backbone_without_gradients_computes_the_same(name: str) -> None:
+    """Where all is frozen the forward pass has another memory order, and only heads learn."""
+    stages = list(BACKBONES[name].stages)
+    learning = shaken(build_backbone(settings(name=name)))
+    frozen = build_backbone(settings(name=name, frozen_stages=stages)).eval()
+    frozen.load_state_dict(learning.state_dict())
+    image = torch.randn(2, 3, 64, 50)
+    for one, other in zip(learning.taps(image), frozen.taps(image), strict=True):
+        assert one.requires_grad
+        assert not other.requires_grad
+        assert other.is_contiguous()
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
+    stage = stage_settings("affinity", name=name, frozen_stages=stages)
+    network = build_network("affinity", stage, CLASSES).train()
+    pair_loss(stage["radius"])(network, batch("affinity", 8))["loss"].backward()
+    trained = {n for n, value in network.named_parameters() if value.grad is not None}
+    assert trained == {n for n, _ in network.named_parameters() if not n.startswith("backbone.")}
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @torch.inference_mode()
 def test_torchvisions_weights_compute_what_they_do_there(tmp_path: Path, suffix: str) -> None:

@@ -23,7 +23,9 @@ def test_round_trip(tmp_path: Path, kind: str, channels: int | None) -> None:
     image = torch.randn(1, 3, 32, 40)
     output = loaded(image)
     # Read for inference, its convolutions add up in another order.
-    torch.testing.assert_close(output, network(image), rtol=1e-4, atol=1e-4)
+    expected = network(image).detach()
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(output.detach(), expected, rtol=0, atol=1e-4 * largest)
     assert all(value.equal(loaded.state_dict()[n]) for n, value in network.state_dict().items())
     assert channels is None or output.shape[1] == channels
     assert facts["classes"] == list(CLASSES)

@@ -16,14 +16,18 @@ from ssenet_core.own_data.weights import Weights
 
 # With ImageNet weights, as chosen on photographs of PASCAL VOC (docs/results.md).
 CROP = 320
-AFFINITY_CROP = 224
+AFFINITY_CROP, DEEPLAB_CROP = 224, 256
 VIEWS = (1.5625, 2.34375)  # longest edges at which maps are taken, in crops: 500 and 750 pixels
-# Stages of a kind of backbone, and how many stay as they are in the CAM network and in DeepLab;
-# of AffinityNet the head alone is trained.
+# Stages of a kind of backbone, and how many stay as they are in the CAM network, and in DeepLab; of
+# AffinityNet the head alone is trained.
 STAGES = {
-    "resnet": (["conv1", "layer1", "layer2", "layer3", "layer4"], 4),
-    "efficientnet": (["conv_stem", *(f"blocks.{number}" for number in range(7)), "conv_head"], 6),
-    "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4),
+    "resnet": (["conv1", "layer1", "layer2", "layer3", "layer4"], 4, 4),
+    "efficientnet": (
+        ["conv_stem", *(f"blocks.{number}" for number in range(7)), "conv_head"],
+        6,
+        7,
+    ),
+    "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4, 4),
 }
 BATCH = 8
 DEEPLAB_EPOCHS = 11
@@ -143,7 +147,7 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
     The values were chosen on photographs of PASCAL VOC (docs/results.md).
     """
     kinds = (found for kind, found in STAGES.items() if weights.backbone.startswith(kind))
-    all_stages, kept = next(kinds, ([], 0))
+    all_stages, kept, kept_in_deeplab = next(kinds, ([], 0, 0))
     backbone = {
         "name": weights.backbone,
         "output_stride": 16,
@@ -183,11 +187,11 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
         },
         "deeplab": {
             "defaults": {
-                "backbone": later,
+                "backbone": {**later, "frozen_stages": all_stages[:kept_in_deeplab]},
                 "head": {"channels": 256, "dilation": 6, "dropout": 0.1},
                 "iterations": sizes.iterations,
                 "batch_size": BATCH,
-                "crop": crop,
+                "crop": DEEPLAB_CROP,
                 "scale": _factors(sizes, 0.75, 1.5),
                 "jitter": jitter,
                 "optimizer": optimizer,

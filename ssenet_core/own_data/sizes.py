@@ -21,12 +21,8 @@ VIEWS = (1.5625, 2.34375)  # longest edges at which maps are taken, in crops: 50
 # Stages of a kind of backbone, and how many stay as they are in the CAM network, and in DeepLab; of
 # AffinityNet the head alone is trained.
 STAGES = {
-    "resnet": (["conv1", "layer1", "layer2", "layer3", "layer4"], 4, 4),
-    "efficientnet": (
-        ["conv_stem", *(f"blocks.{number}" for number in range(7)), "conv_head"],
-        6,
-        7,
-    ),
+    "resnet": (["conv1", *(f"layer{number}" for number in range(1, 5))], 4, 4),
+    "efficientnet": (["conv_stem", *(f"blocks.{n}" for n in range(7)), "conv_head"], 6, 7),
     "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4, 4),
 }
 BATCH = 8

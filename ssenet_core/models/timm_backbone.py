@@ -88,16 +88,22 @@ class TimmBackbone(Backbone):
 
     def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features at three depths, all at the output stride, for AffinityNet."""
-        height, width = (-(-edge // self.stride) for edge in x.shape[2:])
-        if self._margin:
-            right, bottom = width * self.stride - x.shape[3], height * self.stride - x.shape[2]
-            x = functional.pad(x, (self._margin, right, self._margin, bottom))
         # Every other cell of a finer stage is centred on the pixel of an output's cell.
         first, second, last = (
-            tap[:, :, ::step, ::step][:, :, :height, :width]
-            for tap, step in zip(_features(self.network, x), self._steps, strict=True)
+            tap[:, :, ::step, ::step]
+            for tap, step in zip(_features(self.network, self._padded(x)), self._steps, strict=True)
         )
-        return first, second, last
+        if not self._margin:
+            return first, second, last
+        # With the margin there is a cell more than the image has.
+        return first[:, :, :-1, :-1], second[:, :, :-1, :-1], last[:, :, :-1, :-1]
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Images with a margin of one stride above and to the left, where patches need it."""
+        if not self._margin:
+            return x
+        bottom, right = (-edge % self.stride for edge in x.shape[2:])
+        return functional.pad(x, (self._margin, right, self._margin, bottom))
 
     def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """timm's names under `network`; those of other namings, whose order is timm's, replaced."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import timm
 import torch
@@ -14,6 +15,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional
 from torchvision import models
 
 from ssenet_core.affinity.inference import walked_scores
@@ -23,6 +25,7 @@ from ssenet_core.config import resolve, validate
 from ssenet_core.data.augment import to_tensor
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
+from ssenet_core.export import export_model
 from ssenet_core.models.backbones import build_backbone, load_backbone_weights, load_tensors
 from ssenet_core.models.catalogue import BACKBONES, TIMM, backbone_faults, normalisation
 from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
@@ -281,6 +284,22 @@ def test_a_checkpoint_of_another_normalisation_is_refused(tmp_path: Path) -> Non
     save_checkpoint(path, network, kind="cam", settings=stage, classes=CLASSES)
     with pytest.raises(SSENetError, match=r"images are normalised by \[\[0\.485"):
         load_checkpoint(path, "cam", torch.device("cpu"))
+
+
+def test_an_exported_network_normalises_as_its_weights_expect(tmp_path: Path) -> None:
+    """The file takes RGB in [0, 1], of any size: EfficientNet-Lite's is (x - 0.5) / 0.5."""
+    stage = stage_settings("deeplab", name="efficientnet_lite0", output_stride=16)
+    network = shaken(build_network("deeplab", stage, CLASSES))
+    save_checkpoint(tmp_path / "a.pt", network, kind="deeplab", settings=stage, classes=CLASSES)
+    export_model(tmp_path / "a.pt", tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    images = torch.rand(1, 3, 75, 50)
+    (found,) = session.run(["scores"], {"images": images.numpy()})
+    with torch.inference_mode():
+        scores = network((images - 0.5) / 0.5)
+    expected = functional.interpolate(scores, (75, 50), mode="bilinear", align_corners=False)
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-4 * largest)
 
 
 def test_wrong_weights_are_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbone import Backbone
-from ssenet_core.models.catalogue import Normalisation
+from ssenet_core.models.catalogue import IMAGENET, Normalisation
 
 TAPS = 3  # depths that AffinityNet looks at; the deepest is the output
 # First names of files that have the same tensors in the same order by other names: the package of
@@ -33,7 +33,7 @@ class TimmBackbone(Backbone):
         name: timm's.
         output_stride: 8 or 16. Where a stride is left out, the convolutions behind it are dilated
             instead: weights trained at stride 32 see what they saw, on a finer grid.
-        normalisation: what the weights expect; None for what timm says of the network.
+        normalisation: what the weights expect, see `catalogue.normalisation`.
         norm_epsilon: of batch normalisation; None for timm's.
         freeze_batch_norm: as for every `Backbone`.
         frozen_stages: paths of timm's modules, such as "layer1" or "blocks.0".
@@ -49,7 +49,7 @@ class TimmBackbone(Backbone):
         name: str,
         *,
         output_stride: int = 8,
-        normalisation: Normalisation | None = None,
+        normalisation: Normalisation = IMAGENET,
         norm_epsilon: float | None = None,
         freeze_batch_norm: bool = False,
         frozen_stages: Sequence[str] = (),
@@ -75,11 +75,10 @@ class TimmBackbone(Backbone):
         first, second, self.channels = (tap.shape[1] for tap in taps)
         self.tap_channels = (first, second, self.channels)
         self.embedding_channels = (64, 128, 256)
-        own: Any = self.network.pretrained_cfg
-        self.normalisation = normalisation or Normalisation(tuple(own["mean"]), tuple(own["std"]))
+        self.normalisation = normalisation
         unknown = set(frozen_stages) - {path for path, _ in self.network.named_modules()}
         if unknown:
-            known = ", ".join(path for path in self.stages())
+            known = ", ".join(path for path in self._stages())
             raise SSENetError(
                 f"backbone.frozen_stages: {name} has no {', '.join(sorted(unknown))}; "
                 f"it has {known}, and [] freezes none"
@@ -118,7 +117,7 @@ class TimmBackbone(Backbone):
             for (name, tensor), other in zip(own, others, strict=False)
         }
 
-    def stages(self) -> list[str]:
+    def _stages(self) -> list[str]:
         """Paths of the modules that `frozen_stages` is meant for: children, blocks singly."""
         paths = []
         for name, module in self.network.named_children():

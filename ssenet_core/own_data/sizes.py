@@ -10,6 +10,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from ssenet_core.models.catalogue import BACKBONES
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.survey import Survey
 from ssenet_core.own_data.weights import Weights
@@ -18,13 +19,9 @@ from ssenet_core.own_data.weights import Weights
 CROP = 320
 AFFINITY_CROP, DEEPLAB_CROP = 224, 256
 VIEWS = (1.5625, 2.34375)  # longest edges at which maps are taken, in crops: 500 and 750 pixels
-# Stages of a kind of backbone, and how many stay as they are in the CAM network, and in DeepLab; of
+# How many stages of a kind of backbone stay as they are in the CAM network, and in DeepLab; of
 # AffinityNet the head alone is trained.
-STAGES = {
-    "resnet": (["conv1", *(f"layer{number}" for number in range(1, 5))], 4, 4),
-    "efficientnet": (["conv_stem", *(f"blocks.{n}" for n in range(7)), "conv_head"], 6, 7),
-    "convnext": (["stem", *(f"stages.{number}" for number in range(4))], 4, 4),
-}
+FROZEN = {"resnet": (4, 4), "efficientnet": (6, 7), "convnext": (4, 4)}
 BATCH = 8
 DEEPLAB_EPOCHS = 11
 DEEPLAB_STEPS = (400, 20000)
@@ -142,8 +139,10 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
 
     The values were chosen on photographs of PASCAL VOC (docs/results.md).
     """
-    kinds = (found for kind, found in STAGES.items() if weights.backbone.startswith(kind))
-    all_stages, kept, kept_in_deeplab = next(kinds, ([], 0, 0))
+    known = BACKBONES.get(weights.backbone)
+    all_stages = list(known.stages) if known else []
+    kinds = (found for kind, found in FROZEN.items() if weights.backbone.startswith(kind))
+    kept, kept_in_deeplab = next(kinds, (0, 0))
     backbone = {
         "name": weights.backbone,
         "output_stride": 16,

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.storage import write_label_png
 
 Dataset = dict[str, Any]
-REAL_DATA = Path(os.environ.get("SSENET_REAL_DATA", Path(__file__).parents[3] / "shared/data"))
 
 
 def build(dataset: Dataset, split: str, output: Path, **more: Any) -> Manifest:
@@ -272,14 +270,12 @@ def test_files_that_are_no_manifest_are_named(tmp_path: Path, text: str) -> None
         load_manifest(path)
 
 
-def real_dataset(name: str, **settings: Any) -> Dataset:
+def real_dataset(folder: Path, name: str, **settings: Any) -> Dataset:
     """Settings of one of the real sets, which are not part of the project."""
-    if not (REAL_DATA / name).is_dir():
-        pytest.skip(f"no real photographs at {REAL_DATA / name} (set SSENET_REAL_DATA)")
     return {
         "name": name,
         "source": "voc",
-        "root": str(REAL_DATA / name),
+        "root": str(folder / name),
         "classes": "classes.txt",
         "lists": {"train": "train", "pseudo_eval": "train", "val": "val", "test": None},
         **settings,
@@ -287,9 +283,9 @@ def real_dataset(name: str, **settings: Any) -> Dataset:
 
 
 @pytest.mark.real_data
-def test_real_photographs_with_a_tags_file_pass(output: Path) -> None:
+def test_real_photographs_with_a_tags_file_pass(output: Path, real_data: Path) -> None:
     tables = {"train": "tags_train.csv", "val": "tags_val.csv"}
-    dataset = real_dataset("msrc14", tags=["csv"], tags_csv=tables)
+    dataset = real_dataset(real_data, "msrc14", tags=["csv"], tags_csv=tables)
     counts = {"train": 285, "pseudo_eval": 285, "val": 129}
     for split, count in counts.items():
         manifest = build(dataset, split, output)
@@ -299,11 +295,11 @@ def test_real_photographs_with_a_tags_file_pass(output: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_real_masks_give_the_tags_of_the_table(output: Path) -> None:
+def test_real_masks_give_the_tags_of_the_table(output: Path, real_data: Path) -> None:
     """VOC tags objects of its annotations: a few masks lack one, or have one more."""
     given = {"tags_csv": {"val": "tags_val.csv"}, "classes": "classes.txt"}
-    tagged = build(real_dataset("voc6", tags=["csv"], **given), "val", output)
-    masked = build(real_dataset("voc6", tags=["masks"], **given), "val", output)
+    tagged = build(real_dataset(real_data, "voc6", tags=["csv"], **given), "val", output)
+    masked = build(real_dataset(real_data, "voc6", tags=["masks"], **given), "val", output)
     pairs = [(a.tags, b.tags) for a, b in zip(tagged.images, masked.images, strict=True)]
     assert len(pairs) == 188
     assert sum(one == other for one, other in pairs) >= 180
@@ -311,9 +307,11 @@ def test_real_masks_give_the_tags_of_the_table(output: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_real_photographs_of_which_a_third_shows_nothing_pass(output: Path) -> None:
+def test_real_photographs_of_which_a_third_shows_nothing_pass(
+    output: Path, real_data: Path
+) -> None:
     tables = {"train": "tags_train.csv", "val": "tags_val.csv"}
-    dataset = real_dataset("tiles", tags=["csv"], tags_csv=tables)
+    dataset = real_dataset(real_data, "tiles", tags=["csv"], tags_csv=tables)
     for split, count, without in (("train", 238, 72), ("val", 118, 36)):
         manifest = build(dataset, split, output)
         assert (len(manifest.images), manifest.without_classes) == (count, without)

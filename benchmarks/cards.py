@@ -1,30 +1,52 @@
-"""What the benchmarks of GPU stages share: the card, a network with sound activations, timing.
+"""What the benchmarks of GPU stages share: the card, networks with sound activations, timing.
 
 Without a GPU such a script prints a row that says so, and `--small` runs it on the CPU with a tiny
 network, to see that it works: its row then says that it measured no GPU.
 """
 
 import argparse
+import copy
+import gc
+import math
+import os
+import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from compare import median_seconds, options, row
+from compare import options, row
 from inputs import write_photographs, write_split
+from lightning_fabric import Fabric
 from settings import paper
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import default_collate
+from torch.utils.flop_counter import FlopCounterMode
 
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.device import placed
+from ssenet_core.training.batches import StepBatches
+from ssenet_core.training.loop import LossFunction
+from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
 NAMES = [f"class {number}" for number in range(20)]
 TINY = {"width": 1 / 32, "crop": 96, "resize": [96, 160]}
+ENOUGH = 0.4  # of the card's dense rate: below it the kernels are listed
+KERNELS = 20
+TIMED, MOST_TIMED = 1.5, 30  # seconds and steps that are timed; three steps at the least
+
+Batch = dict[str, Any]
+Settings = Mapping[str, Any]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -34,18 +56,53 @@ class Card:
     Attributes:
         device: the GPU, or the CPU to try the script.
         small: whether the network and the crops are tiny.
+        ends: when nothing more is to be begun, as `time.monotonic` counts.
     """
 
     device: torch.device
     small: bool
+    ends: float = math.inf
 
-    def settings(self) -> dict[str, Any]:
-        """The paper's `ssenet`, or a tiny one."""
-        chosen = paper("cam", "ssenet")
+    def settings(self, section: str = "cam", name: str = "ssenet") -> dict[str, Any]:
+        """The paper's settings of a variant, or tiny ones."""
+        chosen = paper(section, name)
         if not self.small:
             return chosen
+        tiny = {key: value for key, value in TINY.items() if key in chosen}
         backbone = {**chosen["backbone"], "width": TINY["width"]}
-        return {**chosen, **TINY, "backbone": backbone}
+        return {**chosen, **tiny, "backbone": backbone}
+
+    @property
+    def left(self) -> float:
+        """Seconds that the script has left."""
+        return self.ends - time.monotonic()
+
+    def tried(self, name: str, work: Callable[[], Result]) -> Result | None:
+        """What some work returns; None where it fails, which is printed, or no time is left."""
+        if self.left <= 0:
+            print(f"{name}: left out, no time is left", flush=True)
+            return None
+        try:
+            return work()
+        except Exception as error:  # the rest is measured all the same
+            print(f"{name}: failed, {type(error).__name__}: {str(error)[:500]}")
+            print("".join(traceback.format_tb(error.__traceback__)[-4:]), flush=True)
+            error.__traceback__ = None
+        self.tidy()
+        return None
+
+    def tidy(self) -> None:
+        """Give back the memory of what is no longer used, and forget the highest use so far."""
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    def peak(self) -> float:
+        """GiB of tensors at the most since `tidy`; 0 on the CPU."""
+        if self.device.type == "cpu":
+            return 0.0
+        return torch.cuda.max_memory_allocated(self.device) / 2**30
 
     def wait(self) -> None:
         """Until the card has done what it was given."""
@@ -61,16 +118,15 @@ class Card:
         self.wait()
         return (time.perf_counter() - started) / times
 
-    def medians(
-        self, ways: Mapping[str, Callable[[], object]], *, runs: int, times: int = 1
-    ) -> dict[str, float]:
-        """Median time of each way, in turns, after a round that does not count."""
-
-        def waited(way: Callable[[], object]) -> Callable[[], object]:
-            return lambda: self.seconds(way, times)
-
-        found = median_seconds(*map(waited, ways.values()), runs=runs)
-        return {name: seconds / times for name, seconds in zip(ways, found, strict=True)}
+    def median(self, work: Callable[[], object]) -> float:
+        """Median time of some work, after two rounds that do not count."""
+        self.seconds(work, 1 if self.small else 2)
+        if self.small:
+            return self.seconds(work, 1)
+        found: list[float] = []
+        while len(found) < 3 or (sum(found) < TIMED and len(found) < MOST_TIMED):
+            found.append(self.seconds(work, 1))
+        return statistics.median(found)
 
     def described(self) -> str:
         """Its name, and that of the library that computes on it."""
@@ -81,8 +137,102 @@ class Card:
         return f"{torch.cuda.get_device_name(self.device)}, {memory:.0f} GiB, cuDNN {cudnn}"
 
 
+class Trained:
+    """A network in training; `step` is one step on a batch, and returns the loss.
+
+    Args:
+        network: stays as it is; a copy is trained.
+        settings: of which `optimizer` is read.
+        precision: Fabric's name of it.
+        last: whether the channels are last in memory, as in a training.
+        compiler: of torch.compile; None leaves the network as it is.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: Card,
+        settings: Settings,
+        loss: LossFunction,
+        precision: str,
+        *,
+        last: bool = True,
+        compiler: str | None = None,
+    ) -> None:
+        fabric = Fabric(accelerator=card.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
+        own = copy.deepcopy(network).train()
+        self.settings = settings["optimizer"]
+        optimizer = build_optimizer(own, own.head(), self.settings)  # type: ignore[operator]
+        own = placed(own, card.device) if last else own.to(card.device)
+        if compiler is not None:
+            own.compile(dynamic=False, backend=compiler)
+        self.card, self.loss, self.backward = card, loss, fabric.backward
+        self.network, self.optimizer = fabric.setup(own, optimizer)
+
+    def step(self, batch: Batch) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.network, batch)["loss"]
+        if not math.isfinite(float(loss.detach())):  # a training waits for the card here too
+            raise RuntimeError("the loss is not finite")
+        self.backward(loss)
+        self.optimizer.step()
+        return loss.detach()
+
+    def operations(self, batch: Batch) -> float:
+        """10^12 operations of a step, two a multiplication and addition."""
+        with FlopCounterMode(display=False) as counter:
+            self.step(batch)
+        return counter.get_total_flops() / 1e12
+
+    def curve(
+        self, batches: list[Batch], steps: int, seconds: float = math.inf
+    ) -> tuple[list[float], float]:
+        """Losses of some steps with the falling learning rate, and a step's median seconds.
+
+        Args:
+            batches: gone round; on whatever device.
+            steps: of the schedule.
+            seconds: after which it stops, with fewer steps.
+        """
+        device = self.card.device
+        losses: list[float] = []
+        times: list[float] = []
+        began = time.monotonic()
+        for step in range(steps):
+            if time.monotonic() - began > seconds or self.card.left <= 0:
+                break
+            started = time.perf_counter()
+            batch = {
+                name: value.to(device, non_blocking=True)
+                for name, value in batches[step % len(batches)].items()
+            }
+            torch.manual_seed(step)  # of dropout, the same in all precisions
+            set_rate(
+                self.optimizer, poly_rate(step, steps, self.settings["lr"], self.settings["power"])
+            )
+            losses.append(float(self.step(batch)))
+            self.card.wait()
+            times.append(time.perf_counter() - started)
+        return losses, statistics.median(times) if times else math.inf
+
+
+def running_means(losses: list[float]) -> Tensor:
+    """Means over ten steps."""
+    values = torch.tensor(losses, dtype=torch.float64)
+    return values.unfold(0, min(10, len(losses)), 1).mean(dim=1)
+
+
+def apart(losses: list[float], exact: list[float]) -> float:
+    """The largest relative difference of two curves' running means, over the steps of both."""
+    common = min(len(losses), len(exact))
+    if common == 0:
+        return math.nan
+    one, other = running_means(losses[:common]), running_means(exact[:common])
+    return float(((one - other).abs() / other.abs()).max())
+
+
 def card_options(
-    description: str, stage: str, plain: str, bound: str, *, runs: int, **numbers: int
+    description: str, stage: str, plain: str, bound: str, *, runs: int = 3, **numbers: int
 ) -> tuple[Card, argparse.Namespace]:
     """The card and the options; without a card the row is printed, and the script ends.
 
@@ -92,12 +242,17 @@ def card_options(
     parser = options(description, runs=runs)
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--data", type=Path, help="folder in VOC layout; only trainings read it")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="begin nothing more after so long"
+    )
     parser.add_argument("--small", action="store_true", help="try the script on the CPU")
     given = parser.parse_args()
     if not given.small and not torch.cuda.is_available():
         row(stage, plain, bound, "not measured: no GPU", "")
         sys.exit()
-    card = Card(torch.device("cpu" if given.small else "cuda"), given.small)
+    device = torch.device("cpu" if given.small else "cuda")
+    card = Card(device, given.small, time.monotonic() + given.seconds)
     print(card.described(), flush=True)
     torch.manual_seed(0)
     return card, given
@@ -115,20 +270,50 @@ def training_data(root: Path, number: int, card: Card, folder: Path | None) -> T
     return TaggedViews(load_manifest(manifest), card.settings())
 
 
-def sound_network(card: Card, images: Tensor) -> nn.Module:
-    """The CAM network, random weights, on the CPU.
+def loaded(data: Any, size: int, steps: int, card: Card) -> list[Batch]:
+    """Batches of some steps of a training, in the machine's memory, without the images' ids."""
+    order = StepBatches(len(data), size, first=0, steps=steps, seed=0)
+    # By threads: a machine may have little of the memory that loading processes share.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = [default_collate(list(pool.map(data.__getitem__, draws))) for draws in order]
+    return [
+        {
+            name: value.pin_memory() if card.device.type == "cuda" else value
+            for name, value in batch.items()
+            if name != "id"
+        }
+        for batch in found
+    ]
+
+
+def on(card: Card, batch: Batch) -> Batch:
+    """A batch on the card."""
+    return {name: value.to(card.device) for name, value in batch.items()}
+
+
+def sound_network(
+    card: Card,
+    images: Tensor,
+    section: str = "cam",
+    name: str = "ssenet",
+    classes: list[str] | None = None,
+) -> nn.Module:
+    """A network with random weights, on the CPU.
 
     Its frozen normalisation has the statistics of some images: with none a random network's numbers
     grow from layer to layer, and what is multiplied decides how fast a card is.
     """
-    network = build_network("cam", card.settings(), NAMES)
+    network = build_network(section, card.settings(section, name), classes or NAMES)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
     network.to(card.device)
     with torch.no_grad():
         network(images.to(card.device))
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
     return network.cpu()
 
 
@@ -144,9 +329,42 @@ def whole_float32() -> Iterator[None]:
         convolutions.allow_tf32, products.allow_tf32 = before
 
 
+@contextmanager
+def searched_convolutions() -> Iterator[None]:
+    """cuDNN tries its ways of each convolution and takes the fastest."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
 def rate_of_products(card: Card) -> float:
     """What the card reaches with a large dense bf16 product, TFLOP/s."""
     edge = 256 if card.small else 8192
     a, b = (torch.randn(edge, edge, device=card.device).bfloat16() for _ in range(2))
-    card.seconds(lambda: a @ b, 3)
-    return 2 * edge**3 / card.seconds(lambda: a @ b, 20) / 1e12
+    card.seconds(lambda: a @ b, 5)
+    found = statistics.median(card.seconds(lambda: a @ b, 10) for _ in range(5))
+    rate = 2 * edge**3 / found / 1e12
+    print(f"dense bf16 product of {edge} x {edge}: {rate:.1f} TFLOP/s", flush=True)
+    return rate
+
+
+def list_kernels(card: Card, name: str, work: Callable[[], object]) -> None:
+    """Print on what a card spends its time, by PyTorch's profiler."""
+    on_card = card.device.type == "cuda"
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_card
+
+    def listed() -> None:
+        card.seconds(work, 1)
+        with profile(activities=activities, acc_events=True) as found:
+            card.seconds(work, 2)
+        table = found.key_averages().table(
+            sort_by="self_cuda_time_total" if on_card else "self_cpu_time_total",
+            row_limit=KERNELS,
+            max_name_column_width=80,
+        )
+        print(f"{name}, two rounds:\n{table}", flush=True)
+
+    card.tried(f"{name}: kernels", listed)

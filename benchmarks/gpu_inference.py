@@ -1,6 +1,6 @@
 """Class activation maps on a GPU, against one view at a time: see `inference_on_card.py`.
 
-python benchmarks/gpu_inference.py [--runs 3] [--photographs 32] [--small] [--images FOLDER]
+python benchmarks/gpu_inference.py [--runs 2] [--photographs 8] [--small] [--images FOLDER]
 """
 
 if __name__ == "__main__":

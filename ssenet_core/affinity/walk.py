@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from math import exp, lgamma, log
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -158,9 +159,10 @@ def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
     for (place, first, second), weight in weights:
         entries[pairs + 1 + place][first] = entries[pairs - 1 - place][second] = 2 * weight
     ahead = [down * width + right for down, right in offsets(radius_of(pairs))]
-    steps = torch.tensor([*(-step for step in reversed(ahead)), 0, *ahead], dtype=torch.int32)
-    columns = torch.arange(cells, dtype=torch.int32)[:, None] + steps
-    starts = torch.arange(0, values.numel() + 1, len(steps), dtype=torch.int32)
+    whole: dict[str, Any] = {"dtype": torch.int32, "device": sums.device}
+    steps = torch.tensor([*(-step for step in reversed(ahead)), 0, *ahead], **whole)
+    columns = torch.arange(cells, **whole)[:, None] + steps
+    starts = torch.arange(0, values.numel() + 1, len(steps), **whole)
     with warnings.catch_warnings():
         # torch announces, once, that sparse CSR matrices are new and that it does not check them.
         warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)

@@ -70,6 +70,8 @@ def main() -> None:
     """Both ways on the same photographs, and the stage."""
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, runs=2, photographs=8)
     settings = card.settings()
+    if card.small:
+        settings["inference"] = {**settings["inference"], "scales": [0.5, 0.25]}
     scales, alignment = settings["inference"]["scales"], settings["alignment"]
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
@@ -150,7 +152,7 @@ def main() -> None:
                 flush=True,
             )
 
-        for workers in (0, WORKERS):
+        for workers in (0, 1 if card.small else WORKERS):
             card.tried(f"the stage, {workers} processes", lambda n=workers: stage(n))
     nothing = float("nan")
     slow, fast, exact, half = (

@@ -37,11 +37,12 @@ PARTS = {
 SHORTEST = 10.0  # seconds that a part is begun for
 LAST_LINES = 8.0  # seconds from when a part begins nothing more to when it is ended
 SMALL_LIMIT = 120.0
+# Of those from hdf5plugin on nothing here needs one; files are packed by gzip without it.
 PACKAGES = (
-    "torch torchvision timm lightning lightning_fabric numpy scipy h5py PIL matplotlib jinja2 yaml "
-    "safetensors tqdm tensorboard pytest triton hdf5plugin snakemake jsonschema defusedxml "
-    "pydensecrf hypothesis"
-).split()
+    *("torch", "torchvision", "timm", "safetensors", "lightning_fabric", "numpy", "scipy", "h5py"),
+    *("PIL", "yaml", "tqdm", "pytest", "triton", "hdf5plugin", "tensorboard", "matplotlib"),
+    *("jinja2", "snakemake", "jsonschema", "defusedxml", "pydensecrf", "hypothesis"),
+)
 ROW = "| "  # as in `compare`, which imports more than a machine may have
 
 
@@ -50,8 +51,9 @@ def facts() -> str:
     absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     shared = shutil.disk_usage("/dev/shm").free / 2**30 if Path("/dev/shm").is_dir() else 0.0
     lines = [
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-        f"{shared:.1f} GiB of shared memory, compiler: {shutil.which('cc') or 'none'}",
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f}, {shared:.1f} GiB of shared memory, "
+        f"compiler: {shutil.which('cc') or 'none'}",
         f"packages that are not here: {', '.join(absent) or 'none'}",
     ]
     query = "name,driver_version,memory.total,power.limit,clocks.max.sm,clocks.sm,temperature.gpu"
@@ -148,7 +150,9 @@ def main() -> None:
             row = f"{ROW}`{name}.py` | | | {how} | |"
             with raw.open("a") as output:
                 output.write(row + "\n")
-    text = raw.read_text(errors="replace").replace(f"{ROOT}/", "")
+    text = raw.read_text(errors="replace")
+    for folder in (str(ROOT), sys.prefix, str(Path.home())):  # nothing of the machine's layout
+        text = text.replace(f"{folder}/", "")
     raw.write_text(text)
     rows = [line for line in text.splitlines() if line.startswith(ROW)]
     print(f"\n{time.monotonic() - began:.0f} s in all; everything is in {raw}\n")

@@ -5,7 +5,9 @@ and this one ends with an error too.
 
     python benchmarks/page.py [--only walk curve] [--images FOLDER]
 
-With --only, the other scripts' part of the page is kept as it is.
+With --only, the other scripts' part of the page is kept as it is. The rows of GPU stages come from
+`docs/benchmarks/on_gpu.txt`, which `on_gpu.py` wrote on a machine with a GPU; `--only on_gpu` reads
+it and runs nothing.
 """
 
 import argparse
@@ -37,10 +39,10 @@ SCRIPTS = {
     "growth_images": False,
     "full_size": False,
     "whole_run": False,
-    "gpu_ser_step": True,
-    "gpu_inference": True,
-    "gpu_loading": True,
 }
+GPU = "on_gpu"
+# The raw output of `on_gpu.py` on a machine with a GPU; the page has its rows.
+GPU_OUTPUT = PAGE.parent / "benchmarks" / f"{GPU}.txt"
 FIXED_ROWS = (
     (
         "the demo, `make demo`",
@@ -72,10 +74,17 @@ What the rows do not say:
   (.25, .5) a step's pixels tie with the background, which wins. Tried and left: byte shuffling
   (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
   Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
-- GPU stages: the last three scripts measure them where there is a GPU (`python benchmarks/page.py
-  --only gpu_ser_step gpu_inference gpu_loading`). On a CPU a small trained network's maps of
-  photographs were within .03 of float32's in bf16, .002 on average, and within .0024 in float16: so
-  `recipes/half.yaml` infers in float16.
+- GPU stages: `python benchmarks/on_gpu.py --out docs/benchmarks --data FOLDER` measures all of them
+  on a machine with a GPU, in five minutes (`--seconds` gives it more or less); then
+  `python benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt`
+  has the rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`,
+  `lightning`, `h5py`, `scipy`, `pillow`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole
+  training writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as
+  files packed by LZ4 can only be read with it; without it files are packed by gzip. `pydensecrf2` is
+  for the CRF, and `snakemake`, `jsonschema` and `defusedxml` for the workflow itself.
+  `torch.compile` needs a C compiler.
+- On a CPU a small trained network's maps of photographs were within .03 of float32's in bf16, .002
+  on average, and within .0024 in float16: so `recipes/half.yaml` infers in float16.
 - Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for, and
   `rules.NAME.output` of every shard, took half of its time and 75 MB more.
 - The paper's whole run (the last section): an hour on one card is out of reach at two fifths of
@@ -115,6 +124,13 @@ def kept(page: Path) -> dict[str, str]:
     return dict(sections)
 
 
+def gpu_rows() -> list[str]:
+    """The rows that were measured on a GPU, if they were."""
+    if not GPU_OUTPUT.exists():
+        return [f"{ROW}GPU stages, `{GPU}.py` | | | not measured: no GPU | |"]
+    return [line for line in GPU_OUTPUT.read_text().splitlines() if line.startswith(ROW)]
+
+
 def write(outputs: dict[str, str], page: Path) -> None:
     """Write the page: all rows in one table, then each script's output as it is."""
     rows = [
@@ -123,6 +139,7 @@ def write(outputs: dict[str, str], page: Path) -> None:
         for line in outputs.get(name, f"{ROW}`{name}.py` | | | not measured | |").splitlines()
         if line.startswith(ROW)
     ]
+    rows += gpu_rows()
     rows += [f"{ROW}{' | '.join(cells)} |" for cells in FIXED_ROWS]
     head = [f"{ROW}{' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
     text = INTRODUCTION + "\n" + "\n".join(head + rows) + "\n" + NOTES
@@ -135,15 +152,17 @@ def write(outputs: dict[str, str], page: Path) -> None:
 def main() -> None:
     """Run what is asked for; the page is written after each script."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, help="these scripts")
+    parser.add_argument("--only", nargs="+", choices=[*SCRIPTS, GPU], help="these scripts")
     parser.add_argument("--images", type=Path, help="folder of photographs")
     given = parser.parse_args()
     outputs = kept(PAGE) if given.only else {}
     failed = []
-    for name in given.only or SCRIPTS:
+    for name in [name for name in given.only or SCRIPTS if name != GPU]:
         outputs[name], well = run(name, given.images)
         if not well:
             failed.append(name)
+        write(outputs, PAGE)
+    if given.only == [GPU]:
         write(outputs, PAGE)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -1,11 +1,12 @@
-"""Losses and inference on tensors that say they are on a GPU, and have no numbers.
+"""Losses, inference and the walk on a GPU, and on tensors that only say they are on one.
 
-PyTorch works out shapes, types and devices of each operation, and refuses two devices in one, as a
-GPU would; no GPU is needed. Left out are backward passes, which need a driver, and warps that turn,
-which look at numbers.
+Of the latter PyTorch works out shapes, types and devices of each operation, and refuses two devices
+in one, as a GPU would; no GPU is needed. Left out are backward passes, which need a driver, and
+warps that turn, which look at numbers. A GPU that is there is compared with the CPU.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,18 @@ from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import placed
+from ssenet_core.models.geometry import _interpolation
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]
 SER = {"weight": 1.0, "rate": 0.3, "transforms": ["scale"], "form": "normalised"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_pretended_is_kept() -> Iterator[None]:
+    """A tensor without numbers must not be found by the next test."""
+    yield
+    _interpolation.cache_clear()
 
 
 def pretended() -> FakeTensorMode:
@@ -117,3 +126,81 @@ def test_on_a_gpu_channels_are_last() -> None:
 
     assert placed(Noted(), GPU).placed == ((GPU,), {"memory_format": torch.channels_last})
     assert placed(Noted(), torch.device("cpu")).placed == ((torch.device("cpu"),), {})
+
+
+CARD = torch.device("cuda")
+on_a_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+
+@pytest.fixture
+def all_bits() -> Iterator[None]:
+    """Float32 convolutions with all their bits, not TF32."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = before
+
+
+def both(kind: str) -> tuple[nn.Module, nn.Module]:
+    """The same network on the CPU and on the GPU."""
+    torch.manual_seed(0)
+    made = build_network(kind, SETTINGS, NAMES)
+    return made, placed(copy.deepcopy(made), CARD)
+
+
+def apart(found: Tensor, expected: Tensor) -> float:
+    """Norm of the difference, as a share of the expected one's."""
+    difference = found.detach().cpu().double() - expected.detach().double()
+    return float(difference.norm() / expected.detach().double().norm())
+
+
+def gradient(network: nn.Module) -> Tensor:
+    parts = [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
+    return torch.cat(parts)
+
+
+@on_a_card
+@pytest.mark.usefixtures("all_bits")
+@pytest.mark.parametrize("name", [*LOSSES, "rotated"])
+def test_losses_and_gradients_are_those_of_the_cpu(name: str) -> None:
+    turned = {"transforms": ["scale", "flip", "rotate"], "angle": 20.0}
+    kind, loss = {**LOSSES, "rotated": ("cam", ser(**turned))}[name]
+    torch.manual_seed(1)
+    batch = {
+        "image": torch.randn(2, 3, 64, 64),
+        "tags": torch.tensor([[1.0, 0, 1], [0, 1, 0]]),
+        "labels": torch.randint(0, 4, (2, 8, 8), dtype=torch.uint8),
+    }
+    found = []
+    for made, device in zip(both(kind), (torch.device("cpu"), CARD), strict=True):
+        torch.manual_seed(2)  # of the angle
+        parts = loss(made.train(), {key: value.to(device) for key, value in batch.items()})
+        parts["loss"].backward()
+        found.append((parts["loss"], gradient(made)))
+    (expected, slope), (value, own) = found
+    assert apart(value, expected) < 1e-4
+    assert apart(own, slope) < 1e-3
+
+
+@on_a_card
+@pytest.mark.usefixtures("all_bits")
+@pytest.mark.parametrize("alignment", ["plain", "cells"])
+def test_class_maps_are_those_of_the_cpu(alignment: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected, found = (
+            multi_scale_maps(made.eval(), Image.fromarray(noise), [1.0, 0.5], True, alignment)
+            for made in both("cam")
+        )
+    assert apart(found, expected) < 1e-4
+
+
+@on_a_card
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_walk_is_that_of_the_cpu(sparse: bool) -> None:
+    torch.manual_seed(0)
+    scores, features = torch.rand(3, 16, 20), torch.randn(1, 12, 16, 20)
+    expected = propagate(scores, pair_affinities(features, 5)[0], beta=8, steps=256)
+    affinities = pair_affinities(features.to(CARD), 5)[0]
+    found = propagate(scores.to(CARD), affinities, beta=8, steps=256, sparse=sparse)
+    assert apart(found, expected) < 1e-5

@@ -57,7 +57,7 @@ LOSSES = {
     "scale": ("cam", ser()),
     "scale, cells": ("cam", ser(alignment="cells")),
     "raw": ("cam", ser(form="raw")),
-    "affinity": ("affinity", pair_loss(3)),
+    "affinity": ("affinity", pair_loss({"radius": 3, "pairs": "all"})),
     "deeplab": ("deeplab", pixel_loss),
 }
 

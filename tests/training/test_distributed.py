@@ -41,7 +41,7 @@ LOSSES = {
             },
         }
     ),
-    "affinity": pair_loss(3),
+    "affinity": pair_loss({"radius": 3, "pairs": "all"}),
     "deeplab": pixel_loss,
 }
 SETTINGS: dict[str, Any] = {

@@ -29,7 +29,13 @@ from ssenet_core.models.device import placed
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]
-SER = {"weight": 1.0, "rate": 0.3, "transforms": ["scale"], "form": "normalised"}
+SER = {
+    "weight": 1.0,
+    "rate": 0.3,
+    "transforms": ["scale"],
+    "form": "normalised",
+    "compared_at": "cells",
+}
 
 
 def pretended() -> FakeTensorMode:
@@ -56,6 +62,8 @@ LOSSES = {
     "baseline": ("cam", ser(weight=0.0)),
     "scale": ("cam", ser()),
     "scale, cells": ("cam", ser(alignment="cells")),
+    "pixels": ("cam", ser(compared_at="pixels")),
+    "pixels, cells": ("cam", ser(compared_at="pixels", alignment="cells")),
     "raw": ("cam", ser(form="raw")),
     "affinity": ("affinity", pair_loss({"radius": 3, "pairs": "all"})),
     "deeplab": ("deeplab", pixel_loss),

@@ -38,6 +38,7 @@ LOSSES = {
                 "rate": 0.5,
                 "angle": 20,
                 "form": "normalised",
+                "compared_at": "cells",
             },
         }
     ),

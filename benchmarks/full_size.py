@@ -51,7 +51,7 @@ def cam_step() -> float:
 
 def affinity_step() -> float:
     labels = torch.randint(0, 3, (BATCH, CROP // STRIDE, CROP // STRIDE), dtype=torch.uint8)
-    loss = pair_loss(paper("affinity", "default")["radius"])
+    loss = pair_loss(paper("affinity", "default"))
     return step("affinity", "default", loss, {"labels": labels})
 
 

@@ -148,7 +148,7 @@ def run_of_the_paper(decoding: float) -> list[Stage]:
         ),
         "AffinityNet training": (
             affinity["epochs"] * TRAIN,
-            step("affinity", "default", pair_loss(affinity["radius"]), {"labels": cells}),
+            step("affinity", "default", pair_loss(affinity), {"labels": cells}),
             affinity["batch_size"],
         ),
         "DeepLab training": (

@@ -66,6 +66,10 @@ def test_the_default_is_valid() -> None:
         ({"cam": {"defaults": {"backbone": {"weights": "cam:absent"}}}}, r"absent"),
         ({"cam": {"variants": {"pretrained": {"backbone": {"weights": "cam:ssenet"}}}}}, r"each"),
         ({"dataset": {"source": "voc", "root": None}}, r"dataset\.root"),
+        (
+            {"affinity": {"defaults": {"pairs": "inner", "crop": 64}}},
+            r"affinity variant default: crop 64: must be 72 or more",
+        ),
         ({"datasets": {}}, r"datasets.*dataset"),
         ({"refine": {"powers": [24, 4]}}, r"refine\.powers: found \[24, 4\].*smaller first"),
         ({"paper": {"table1": ["baselin"]}}, r"paper\.table1: .*did you mean baseline\?"),

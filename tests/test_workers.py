@@ -42,6 +42,7 @@ WALK = {
     "beta": 8,
     "steps_log2": 3,
     "radius": 2,
+    "pairs": "all",
     "background": {"power": 16, "alpha": None},
     "crf": CRF,
     "precision": "32-true",

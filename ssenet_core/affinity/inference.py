@@ -42,7 +42,7 @@ def random_walk(
 
     Args:
         shard: the job's images.
-        settings: `random_walk` of the variant: beta, steps_log2, radius, background, crf,
+        settings: `random_walk` of the variant: beta, steps_log2, radius, pairs, background, crf,
             precision.
         checkpoint: an AffinityNet's.
         maps_dir: class activation maps, `{image id}.h5` each.
@@ -83,7 +83,7 @@ def walked_scores(
     else:
         scores = with_background(cells, power_background(cells, background["power"]))
     features = finite(network(image_tensor(image, network)[None]).float(), settings["precision"])
-    affinities = pair_affinities(features, settings["radius"])[0]
+    affinities = pair_affinities(features, settings["radius"], settings["pairs"])[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),
         affinities,

@@ -58,19 +58,19 @@ def confident_labels(
     return labels
 
 
-def pair_labels(labels: Tensor, radius: int) -> PairLabels:
+def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:
     """The kind of each pair of cells; a pair with a void cell, or half outside, is of none.
 
     Args:
         labels: label values, (..., h, w), 255 where ignored.
-        radius: as in `pair_affinities`.
+        radius, pairs: as in `pair_affinities`.
     """
     height, width = labels.shape[-2:]
     shape = (*labels.shape[:-2], len(offsets(radius)), height, width)
     kinds = PairLabels(*(torch.zeros(shape, dtype=torch.bool, device=labels.device) for _ in "123"))
     known, background = labels != VOID, labels == 0
     foreground = known & ~background
-    for place, first, second in pair_windows(height, width, radius):
+    for place, first, second in pair_windows(height, width, radius, pairs):
         same = labels[first] == labels[second]
         written = [kind[..., place, :, :][first] for kind in kinds]
         torch.logical_and(background[first], same, out=written[0])

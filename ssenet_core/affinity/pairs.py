@@ -2,7 +2,9 @@
 
 A pair is a cell p and the cell p + offset, for each offset of half a disc. Everything about pairs
 is laid out (pairs, h, w): entry [i, y, x] is about cell (y, x) and the cell `offsets(radius)[i]`
-further on. Where that lies outside the grid there is no pair: affinities there are 0.
+further on. Where that lies outside the grid there is no pair: affinities there are 0. The published
+AffinityNet has no pair either that begins within `radius - 1` cells of the left, right or bottom
+border, from where some offset leaves the grid: `pairs="inner"` leaves those out, `"all"` does not.
 Pairs are reached by slices of the grid, never by lists of indices.
 """
 
@@ -57,18 +59,20 @@ def radius_of(pairs: int) -> int:
     return radius
 
 
-def pair_windows(height: int, width: int, radius: int) -> Iterator[PairWindow]:
-    """The pairs of a grid, offset by offset; those longer than the grid are left out."""
+def pair_windows(height: int, width: int, radius: int, pairs: str = "all") -> Iterator[PairWindow]:
+    """The pairs of a grid, offset by offset; offsets without a pair are left out."""
     for place, (down, right) in enumerate(offsets(radius)):
-        if down >= height or abs(right) >= width:
-            continue
-        left, back = max(right, 0), max(-right, 0)
-        first = (..., slice(0, height - down), slice(back, width - left))
-        second = (..., slice(down, height), slice(left, width - back))
-        yield PairWindow(place, first, second)
+        if pairs == "inner":
+            rows, left, end = height - (radius - 1), radius - 1, width - (radius - 1)
+        else:
+            rows, left, end = height - down, max(-right, 0), width - max(right, 0)
+        if rows > 0 and left < end:
+            first = (..., slice(0, rows), slice(left, end))
+            second = (..., slice(down, down + rows), slice(left + right, end + right))
+            yield PairWindow(place, first, second)
 
 
-def pair_affinities(features: Tensor, radius: int) -> Tensor:
+def pair_affinities(features: Tensor, radius: int, pairs: str = "all") -> Tensor:
     """Affinities exp(-mean over channels |f_p - f_q|) of all pairs (AffinityNet).
 
     Works offset by offset, forwards and backwards, so that the differences of one offset at a time
@@ -77,23 +81,24 @@ def pair_affinities(features: Tensor, radius: int) -> Tensor:
     Args:
         features: (batch, channels, h, w); half precision is widened to float32.
         radius: offsets are shorter than this, in cells.
+        pairs: "all" or "inner".
 
     Returns:
-        (batch, pairs, h, w) in [0, 1]; 0 where the pair's second cell is outside the grid.
+        (batch, pairs, h, w) in [0, 1]; 0 where there is no pair.
     """
     if features.dtype in (torch.float16, torch.bfloat16):
         features = features.float()
-    return _PairAffinities.apply(features, radius)
+    return _PairAffinities.apply(features, radius, pairs)
 
 
 class _PairAffinities(torch.autograd.Function):
     """`pair_affinities` with a gradient that keeps no difference of features."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, radius: int) -> Tensor:
+    def forward(ctx: Any, features: Tensor, radius: int, pairs: str) -> Tensor:
         batch, _, height, width = features.shape
         result = features.new_zeros((batch, len(offsets(radius)), height, width))
-        for place, first, second in pair_windows(height, width, radius):
+        for place, first, second in pair_windows(height, width, radius, pairs):
             distance = (features[first] - features[second]).abs_().mean(dim=1)
             result[:, place][first] = distance.neg_().exp_()
         ctx.save_for_backward(features, result)
@@ -102,14 +107,15 @@ class _PairAffinities(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         features, affinities = ctx.saved_tensors
         channels, height, width = features.shape[1:]
-        slope = gradient * affinities / -channels  # (batch, pairs, h, w): d loss / d |f_p - f_q|
+        # d loss / d |f_p - f_q|, (batch, pairs, h, w); 0 where there is no pair.
+        slope = gradient * affinities / -channels
         result = torch.zeros_like(features)
         for place, first, second in pair_windows(height, width, ctx.radius):
             change = (features[first] - features[second]).sign_()
             change *= slope[:, place, None][first]
             result[first] += change
             result[second] -= change
-        return result, None
+        return result, None, None

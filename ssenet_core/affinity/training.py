@@ -59,7 +59,7 @@ def _train(
     """What each process of the training does."""
     images = load_manifest(run.manifest)
     dataset = ConfidentViews(images, labels, powers, settings)
-    loss, key = pair_loss(settings["radius"]), labels_key(images, labels, ".h5")
+    loss, key = pair_loss(settings), labels_key(images, labels, ".h5")
     train(fabric, "affinity", run, settings, images, dataset, loss, key)
 
 
@@ -116,12 +116,13 @@ def _cell_labels(
     return torch.from_numpy(labels)
 
 
-def pair_loss(radius: int) -> LossFunction:
+def pair_loss(settings: Mapping[str, Any]) -> LossFunction:
     """AffinityNet's loss as a function of network and batch."""
+    radius, pairs = settings["radius"], settings["pairs"]
 
     def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        affinities = pair_affinities(network(batch["image"]), radius)
-        parts = affinity_loss(affinities, pair_labels(batch["labels"], radius))
+        affinities = pair_affinities(network(batch["image"]), radius, pairs)
+        parts = affinity_loss(affinities, pair_labels(batch["labels"], radius, pairs))
         return {"loss": parts.pop("total"), **parts}
 
     return loss

@@ -57,6 +57,10 @@ def _variant_faults(config: Mapping[str, Any], section: str, variant: str) -> It
     stride = output_stride(settings["backbone"])
     if section == "affinity" and settings["crop"] % stride:
         yield f"crop {settings['crop']} must be a multiple of backbone.output_stride, {stride}"
+    if section == "affinity" and settings["pairs"] == "inner":
+        least = (2 * settings["radius"] - 1) * stride
+        if settings["crop"] < least:
+            yield f"crop {settings['crop']}: must be {least} or more for pairs: inner to have any"
     background = settings.get("random_walk", {}).get("background")
     if background and (background["alpha"] is None) == (background["power"] is None):
         yield "random_walk.background: one of alpha and power must be null"

@@ -29,6 +29,7 @@ VALUES = [
     {"beta": 4, "steps_log2": 3},
     {"beta": 4, "steps_log2": 2},
     {"radius": 3},
+    {"radius": 3, "pairs": "inner"},
     {"background": {"alpha": 0.5}},
     {"background": {"alpha": None, "power": 4}},
     {"background": {"alpha": None, "power": 1}, "steps_log2": 5, "radius": 2},
@@ -77,7 +78,9 @@ def dense_walk(
     seen = colour_maps(torch.from_numpy(picture), FEATURES).numpy()[:, ::STRIDE, ::STRIDE]
     matrix = np.eye(cells[0].size)
     for (i, p), (j, q) in combinations(enumerate(np.ndindex(cells[0].shape)), 2):
-        if np.hypot(*np.subtract(p, q)) < settings["radius"]:
+        if np.hypot(*np.subtract(p, q)) < settings["radius"] and (
+            settings["pairs"] == "all" or begins_inside(p, cells[0].shape, settings["radius"])
+        ):
             difference = np.abs(seen[:, *p] - seen[:, *q]).sum() / features
             matrix[i, j] = matrix[j, i] = np.exp(-difference) ** settings["beta"]
     transition = matrix / matrix.sum(axis=0)
@@ -85,6 +88,12 @@ def dense_walk(
     # Bilinear between the middles of the blocks.
     middles = ((np.arange(edge) - (STRIDE - 1) / 2) / STRIDE for edge in SIZE)
     return bilinear(walked.reshape(scores.shape), *middles)
+
+
+def begins_inside(first: tuple[int, ...], cells: tuple[int, ...], radius: int) -> bool:
+    """Whether the upper, or in one row the left, cell of a pair is away from three borders."""
+    (row, column), (height, width) = first, cells
+    return row <= height - radius and radius - 1 <= column <= width - radius
 
 
 def affinity_network(folder: Path) -> Any:

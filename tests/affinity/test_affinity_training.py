@@ -86,12 +86,15 @@ def test_labels_are_those_of_the_places_that_the_image_shows(
     assert seen == {0, *RAMP.tags, VOID}
 
 
-@pytest.mark.parametrize("radius", [2, 4])
-def test_the_first_loss_is_that_of_the_pairs_within_the_radius(tmp_path: Path, radius: int) -> None:
+@pytest.mark.parametrize(("radius", "pairs"), [(2, "all"), (4, "all"), (4, "inner")])
+def test_the_first_loss_is_that_of_the_pairs_within_the_radius(
+    tmp_path: Path, radius: int, pairs: str
+) -> None:
     ramp = Ramp(64, 96, 2, 90, RAMP.tags)
     photographs = write_ramps(tmp_path, [ramp])
     write_posteriors(tmp_path, ramp)
-    over = {"backbone": {"width": 1 / 32}, "crop": 72, "epochs": 1, "radius": radius}
+    over = {"backbone": {"width": 1 / 32}, "crop": 72, "epochs": 1}
+    over |= {"radius": radius, "pairs": pairs}
     settings = stage_settings("affinity", over)
     metrics = tmp_path / "metrics.csv"
     run = TrainingRun(tmp_path / "manifest.json", tmp_path / "model.pt", metrics)
@@ -100,8 +103,8 @@ def test_the_first_loss_is_that_of_the_pairs_within_the_radius(tmp_path: Path, r
     network = build_network("affinity", settings, photographs.classes).train()
     item = ConfidentViews(photographs, tmp_path, (4, 24), settings)[Draw(0, 0)]
     with torch.no_grad():
-        affinities = pair_affinities(network(item["image"][None]), radius)
-    expected = affinity_loss(affinities, pair_labels(item["labels"][None], radius))
+        affinities = pair_affinities(network(item["image"][None]), radius, pairs)
+    expected = affinity_loss(affinities, pair_labels(item["labels"][None], radius, pairs))
     (row,) = csv.DictReader(metrics.read_text().splitlines())
     for name in ("background", "foreground", "different"):
         assert float(row[name]) == pytest.approx(float(expected[name]), rel=1e-3)

@@ -75,19 +75,21 @@ def test_an_image_without_classes_is_background():
     np.testing.assert_array_equal(labels, [[0, 0]])
 
 
-@pytest.mark.parametrize("size", [(6, 7), (1, 1), (2, 9)])
-def test_pair_labels_by_double_loop(size):
+@pytest.mark.parametrize("pairs", ["all", "inner"])
+@pytest.mark.parametrize("size", [(6, 7), (1, 1), (2, 9), (6, 11)])
+def test_pair_labels_by_double_loop(size, pairs):
     height, width = size
     rng = np.random.default_rng(0)
     grid = torch.from_numpy(rng.choice([0, 1, 2, 255], (2, height, width)).astype(np.uint8))
-    kinds = pair_labels(grid, 5)
+    kinds = pair_labels(grid, 5, pairs)
     for image in range(2):
         for place, (down, right) in enumerate(offsets(5)):
             for y in range(height):
                 for x in range(width):
                     below, beside = y + down, x + right
                     expected = (False, False, False)
-                    if below < height and 0 <= beside < width:
+                    inside = pairs == "all" or (y <= height - 5 and 4 <= x <= width - 5)
+                    if inside and below < height and 0 <= beside < width:
                         a, b = int(grid[image, y, x]), int(grid[image, below, beside])
                         if 255 not in (a, b):
                             expected = (a == b == 0, a == b != 0, a != b)

@@ -51,18 +51,50 @@ def test_windows_hold_each_pair_once(size):
     assert set(found) == expected
 
 
-@pytest.mark.parametrize("size", [(6, 7), (2, 9), (1, 1)])
-def test_affinities_by_double_loop(size):
+def begins_inside(y: int, x: int, size: tuple[int, int], radius: int) -> bool:
+    """The published rule: rows 0 to h - radius, columns radius - 1 to w - radius."""
+    height, width = size
+    return y <= height - radius and radius - 1 <= x <= width - radius
+
+
+def test_inner_pairs_of_a_crop_of_448_pixels():
+    windows = pair_windows(56, 56, 5, "inner")
+    assert sum(torch.zeros(56, 56)[first].numel() for _, first, _ in windows) == 84_864
+
+
+@pytest.mark.parametrize("size", [(7, 12), (5, 9), (4, 9), (5, 8), (1, 1), (20, 3)])
+def test_inner_pairs_are_those_that_begin_away_from_three_borders(size):
+    height, width = size
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    found = set()
+    for place, first, second in pair_windows(height, width, 5, "inner"):
+        ends = [grid[window].flatten() for window in (first, second) for grid in (rows, columns)]
+        found |= {(place, *end) for end in torch.stack(ends, dim=1).tolist()}
+    expected = {
+        (place, y, x, y + down, x + right)
+        for place, (down, right) in enumerate(offsets(5))
+        for y in range(height)
+        for x in range(width)
+        if begins_inside(y, x, size, 5)
+    }
+    assert {tuple(pair) for pair in found} == expected
+    assert bool(expected) == (height >= 5 and width >= 9)
+
+
+@pytest.mark.parametrize("pairs", ["all", "inner"])
+@pytest.mark.parametrize("size", [(6, 7), (2, 9), (1, 1), (6, 11)])
+def test_affinities_by_double_loop(size, pairs):
     height, width = size
     features = torch.randn(2, 4, height, width, generator=torch.Generator().manual_seed(0))
-    affinities = pair_affinities(features, 5)
+    affinities = pair_affinities(features, 5, pairs)
     assert affinities.shape == (2, 34, height, width)
     for image in range(2):
         for place, (down, right) in enumerate(offsets(5)):
             for y in range(height):
                 for x in range(width):
                     there = (y + down, x + right)
-                    if there[0] < height and 0 <= there[1] < width:
+                    inside = pairs == "all" or begins_inside(y, x, size, 5)
+                    if inside and there[0] < height and 0 <= there[1] < width:
                         here = features[image, :, y, x]
                         distance = (here - features[image, :, *there]).abs().mean()
                         expected = math.exp(-distance)
@@ -73,11 +105,12 @@ def test_affinities_by_double_loop(size):
                     )
 
 
-def test_affinities_gradient():
+@pytest.mark.parametrize("pairs", ["all", "inner"])
+def test_affinities_gradient(pairs):
     features = torch.randn(
-        2, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+        2, 3, 4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
-    assert torch.autograd.gradcheck(lambda f: pair_affinities(f, 3), features)
+    assert torch.autograd.gradcheck(lambda f: pair_affinities(f, 3, pairs), features)
 
 
 def test_equal_features_have_affinity_1_and_no_gradient():

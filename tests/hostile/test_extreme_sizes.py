@@ -52,6 +52,7 @@ WALK: dict[str, Any] = {
     "beta": 8,
     "steps_log2": 8,
     "radius": 5,
+    "pairs": "all",
     "background": {"alpha": 0.3, "power": None},
     "crf": CRF,
     "precision": "32-true",

@@ -31,7 +31,13 @@ from ssenet_core.models.geometry import _interpolation
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]
-SER = {"weight": 1.0, "rate": 0.3, "transforms": ["scale"], "form": "normalised"}
+SER = {
+    "weight": 1.0,
+    "rate": 0.3,
+    "transforms": ["scale"],
+    "form": "normalised",
+    "compared_at": "cells",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +71,10 @@ LOSSES = {
     "baseline": ("cam", ser(weight=0.0)),
     "scale": ("cam", ser()),
     "scale, cells": ("cam", ser(alignment="cells")),
+    "pixels": ("cam", ser(compared_at="pixels")),
+    "pixels, cells": ("cam", ser(compared_at="pixels", alignment="cells")),
     "raw": ("cam", ser(form="raw")),
-    "affinity": ("affinity", pair_loss(3)),
+    "affinity": ("affinity", pair_loss({"radius": 3, "pairs": "all"})),
     "deeplab": ("deeplab", pixel_loss),
 }
 

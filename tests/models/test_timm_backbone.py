@@ -182,7 +182,7 @@ def test_a_backbone_without_gradients_computes_the_same(name: str) -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
     stage = stage_settings("affinity", name=name, frozen_stages=stages)
     network = build_network("affinity", stage, CLASSES).train()
-    pair_loss(stage["radius"])(network, batch("affinity", 8))["loss"].backward()
+    pair_loss(stage)(network, batch("affinity", 8))["loss"].backward()
     trained = {n for n, value in network.named_parameters() if value.grad is not None}
     assert trained == {n for n, _ in network.named_parameters() if not n.startswith("backbone.")}
 
@@ -360,7 +360,7 @@ def test_a_training_step_changes_the_weights(kind: str, stride: int) -> None:
     network = build_network(kind, stage, CLASSES).train()
     pass_gradients(network)
     optimizer = build_optimizer(network, network.head(), stage["optimizer"])
-    losses = {"cam": cam_loss, "affinity": lambda s: pair_loss(s["radius"])}
+    losses = {"cam": cam_loss, "affinity": pair_loss}
     loss = losses.get(kind, lambda s: pixel_loss)(stage)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     value = loss(network, batch(kind, stride))["loss"]

@@ -38,10 +38,11 @@ LOSSES = {
                 "rate": 0.5,
                 "angle": 20,
                 "form": "normalised",
+                "compared_at": "cells",
             },
         }
     ),
-    "affinity": pair_loss(3),
+    "affinity": pair_loss({"radius": 3, "pairs": "all"}),
     "deeplab": pixel_loss,
 }
 SETTINGS: dict[str, Any] = {

@@ -292,24 +292,20 @@ def on(card: Card, batch: Batch) -> Batch:
 
 
 def sound_network(
-    card: Card,
-    images: Tensor,
-    section: str = "cam",
-    name: str = "ssenet",
-    classes: list[str] | None = None,
+    card: Card, images: Tensor, section: str = "cam", name: str = "ssenet"
 ) -> nn.Module:
     """A network with random weights, on the CPU.
 
     Its frozen normalisation has the statistics of some images: with none a random network's numbers
     grow from layer to layer, and what is multiplied decides how fast a card is.
     """
-    network = build_network(section, card.settings(section, name), classes or NAMES)
+    with card.device:
+        network = build_network(section, card.settings(section, name), NAMES)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
-    network.to(card.device)
     with torch.no_grad():
         network(images.to(card.device))
     for norm, momentum in zip(norms, before, strict=True):

@@ -244,7 +244,7 @@ def card_options(
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--data", type=Path, help="folder in VOC layout; only trainings read it")
     parser.add_argument(
-        "--seconds", type=float, default=math.inf, help="begin nothing more after so long"
+        "--until", type=float, default=math.inf, help="begin nothing more then (time.monotonic)"
     )
     parser.add_argument("--small", action="store_true", help="try the script on the CPU")
     given = parser.parse_args()
@@ -252,7 +252,7 @@ def card_options(
         row(stage, plain, bound, "not measured: no GPU", "")
         sys.exit()
     device = torch.device("cpu" if given.small else "cuda")
-    card = Card(device, given.small, time.monotonic() + given.seconds)
+    card = Card(device, given.small, given.until)
     print(card.described(), flush=True)
     torch.manual_seed(0)
     return card, given

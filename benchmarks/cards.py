@@ -137,6 +137,10 @@ class Card:
         return f"{torch.cuda.get_device_name(self.device)}, {memory:.0f} GiB, cuDNN {cudnn}"
 
 
+class NotFinite(Exception):
+    """A loss is infinite or no number."""
+
+
 class Trained:
     """A network in training; `step` is one step on a batch, and returns the loss.
 
@@ -173,7 +177,7 @@ class Trained:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)["loss"]
         if not math.isfinite(float(loss.detach())):  # a training waits for the card here too
-            raise RuntimeError("the loss is not finite")
+            raise NotFinite("the loss is not finite")
         self.backward(loss)
         self.optimizer.step()
         return loss.detach()
@@ -188,6 +192,8 @@ class Trained:
         self, batches: list[Batch], steps: int, seconds: float = math.inf
     ) -> tuple[list[float], float]:
         """Losses of some steps with the falling learning rate, and a step's median seconds.
+
+        It ends with the first loss that is not finite.
 
         Args:
             batches: gone round; on whatever device.
@@ -210,7 +216,11 @@ class Trained:
             set_rate(
                 self.optimizer, poly_rate(step, steps, self.settings["lr"], self.settings["power"])
             )
-            losses.append(float(self.step(batch)))
+            try:
+                losses.append(float(self.step(batch)))
+            except NotFinite:
+                losses.append(math.nan)
+                break
             self.card.wait()
             times.append(time.perf_counter() - started)
         return losses, statistics.median(times) if times else math.inf
@@ -274,7 +284,7 @@ def loaded(data: Any, size: int, steps: int, card: Card) -> list[Batch]:
     """Batches of some steps of a training, in the machine's memory, without the images' ids."""
     order = StepBatches(len(data), size, first=0, steps=steps, seed=0)
     # By threads: a machine may have little of the memory that loading processes share.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = [default_collate(list(pool.map(data.__getitem__, draws))) for draws in order]
     return [
         {

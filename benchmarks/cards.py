@@ -137,6 +137,10 @@ class Card:
         return f"{torch.cuda.get_device_name(self.device)}, {memory:.0f} GiB, cuDNN {cudnn}"
 
 
+class NotFinite(Exception):
+    """A loss is infinite or no number."""
+
+
 class Trained:
     """A network in training; `step` is one step on a batch, and returns the loss.
 
@@ -173,7 +177,7 @@ class Trained:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)["loss"]
         if not math.isfinite(float(loss.detach())):  # a training waits for the card here too
-            raise RuntimeError("the loss is not finite")
+            raise NotFinite("the loss is not finite")
         self.backward(loss)
         self.optimizer.step()
         return loss.detach()
@@ -188,6 +192,8 @@ class Trained:
         self, batches: list[Batch], steps: int, seconds: float = math.inf
     ) -> tuple[list[float], float]:
         """Losses of some steps with the falling learning rate, and a step's median seconds.
+
+        It ends with the first loss that is not finite.
 
         Args:
             batches: gone round; on whatever device.
@@ -210,7 +216,11 @@ class Trained:
             set_rate(
                 self.optimizer, poly_rate(step, steps, self.settings["lr"], self.settings["power"])
             )
-            losses.append(float(self.step(batch)))
+            try:
+                losses.append(float(self.step(batch)))
+            except NotFinite:
+                losses.append(math.nan)
+                break
             self.card.wait()
             times.append(time.perf_counter() - started)
         return losses, statistics.median(times) if times else math.inf
@@ -244,7 +254,7 @@ def card_options(
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--data", type=Path, help="folder in VOC layout; only trainings read it")
     parser.add_argument(
-        "--seconds", type=float, default=math.inf, help="begin nothing more after so long"
+        "--until", type=float, default=math.inf, help="begin nothing more then (time.monotonic)"
     )
     parser.add_argument("--small", action="store_true", help="try the script on the CPU")
     given = parser.parse_args()
@@ -252,7 +262,7 @@ def card_options(
         row(stage, plain, bound, "not measured: no GPU", "")
         sys.exit()
     device = torch.device("cpu" if given.small else "cuda")
-    card = Card(device, given.small, time.monotonic() + given.seconds)
+    card = Card(device, given.small, given.until)
     print(card.described(), flush=True)
     torch.manual_seed(0)
     return card, given
@@ -274,7 +284,7 @@ def loaded(data: Any, size: int, steps: int, card: Card) -> list[Batch]:
     """Batches of some steps of a training, in the machine's memory, without the images' ids."""
     order = StepBatches(len(data), size, first=0, steps=steps, seed=0)
     # By threads: a machine may have little of the memory that loading processes share.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = [default_collate(list(pool.map(data.__getitem__, draws))) for draws in order]
     return [
         {
@@ -292,24 +302,20 @@ def on(card: Card, batch: Batch) -> Batch:
 
 
 def sound_network(
-    card: Card,
-    images: Tensor,
-    section: str = "cam",
-    name: str = "ssenet",
-    classes: list[str] | None = None,
+    card: Card, images: Tensor, section: str = "cam", name: str = "ssenet"
 ) -> nn.Module:
     """A network with random weights, on the CPU.
 
     Its frozen normalisation has the statistics of some images: with none a random network's numbers
     grow from layer to layer, and what is multiplied decides how fast a card is.
     """
-    network = build_network(section, card.settings(section, name), classes or NAMES)
+    with card.device:
+        network = build_network(section, card.settings(section, name), NAMES)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
-    network.to(card.device)
     with torch.no_grad():
         network(images.to(card.device))
     for norm, momentum in zip(norms, before, strict=True):

@@ -80,8 +80,8 @@ What the rows do not say:
   has the rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`,
   `lightning`, `h5py`, `scipy`, `pillow`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole
   training writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as
-  files packed by LZ4 can only be read with it; without it files are packed by gzip. `pydensecrf2` is
-  for the CRF, and `snakemake`, `jsonschema` and `defusedxml` for the workflow itself.
+  files packed by LZ4 can only be read with it; without it files are packed by gzip. The CRF needs
+  `pydensecrf2`, and the workflow itself `snakemake`, `jsonschema` and `defusedxml`.
   `torch.compile` needs a C compiler.
 - On a CPU a small trained network's maps of photographs were within .03 of float32's in bf16, .002
   on average, and within .0024 in float16: so `recipes/half.yaml` infers in float16.

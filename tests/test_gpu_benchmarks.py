@@ -23,7 +23,7 @@ def measured(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=2400,
     )
 
 

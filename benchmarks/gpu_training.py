@@ -175,7 +175,7 @@ def main() -> None:
     dense = rate_of_products(card)
     cases = [
         Case(card, "cam", "ssenet", cam_loss(cam), padded),
-        Case(card, "affinity", "default", pair_loss(affinity["radius"]), cells),
+        Case(card, "affinity", "default", pair_loss(affinity), cells),
         Case(card, "deeplab", "default", pixel_loss, labelled),
     ]
     print(f"{card.left:.0f} s are left for the trainings", flush=True)

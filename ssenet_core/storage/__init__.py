@@ -1,7 +1,7 @@
 """What the stages pass on to each other, as files: each is either whole or absent.
 
 `files` writes atomically and holds JSON and checksums, `images` photographs and label pictures,
-`stacks` the per-image HDF5 formats.
+`maps` the per-image HDF5 formats.
 """
 
 from ssenet_core.storage.files import (
@@ -22,7 +22,7 @@ from ssenet_core.storage.images import (
     write_label_png,
     write_png,
 )
-from ssenet_core.storage.stacks import (
+from ssenet_core.storage.maps import (
     ClassMaps,
     RefinedScores,
     read_maps,

@@ -15,8 +15,8 @@ from inputs import class_maps, mask
 from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
+from ssenet_core.io.maps import ClassMaps, read_maps, write_maps
 from ssenet_core.scores import constant_background, labels_from_scores, with_background
-from ssenet_core.storage import ClassMaps, read_maps, write_maps
 
 CLASSES = 21
 ALPHA = 0.2

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.crf import dense_crf
+from ssenet_core.io.images import write_label_png
 from ssenet_core.scores import labels_from_scores
-from ssenet_core.storage import write_label_png
 
 # What `write_labels` takes after the path: labels, or what a dense CRF makes them of.
 LabelsToBe = tuple[Any, ...]

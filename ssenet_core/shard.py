@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import remove_leftovers, write_json
 from ssenet_core.memory import gpu_memory
 from ssenet_core.progress import progress
-from ssenet_core.storage import remove_leftovers, write_record
 from ssenet_core.workers import later, read_ahead
 
 LOG = logging.getLogger("ssenet")
@@ -51,8 +51,9 @@ class Shard:
         return list(zip(images, paths, strict=True))
 
     def finish(self, made: str) -> None:
-        """Write the record, and say in the log what was made."""
-        write_record(self.record, self.number, [Path(file).stem for file in self.files])
+        """Write the record, which vouches for the files, and say in the log what was made."""
+        images = [Path(file).stem for file in self.files]
+        write_json(self.record, {"shard": self.number, "images": images})
         LOG.info("%s: %s of %d images", self.record, made, len(self.files))
 
 

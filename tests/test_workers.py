@@ -28,8 +28,8 @@ from ssenet_core.config import inference_needs
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.deeplab.inference import predict
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json
 from ssenet_core.shard import Shard
-from ssenet_core.storage import read_json
 from ssenet_core.workers import AHEAD, later, read_ahead
 
 CRF = {

@@ -16,6 +16,7 @@ from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.stored_maps import maps_on
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.data.views import image_tensor
+from ssenet_core.io.maps import ClassMaps
 from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
@@ -27,7 +28,6 @@ from ssenet_core.scores import (
     with_background,
 )
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps
 
 
 def random_walk(

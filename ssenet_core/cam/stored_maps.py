@@ -6,7 +6,7 @@ from PIL import Image
 
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import ClassMaps, read_maps
+from ssenet_core.io.maps import ClassMaps, read_maps
 
 
 def maps_on(photograph: Image.Image, record: ImageRecord, path: Path) -> ClassMaps:

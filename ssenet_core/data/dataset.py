@@ -23,7 +23,7 @@ from ssenet_core.data.layout import (
 )
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
+from ssenet_core.io.files import is_file
 
 NAMED = 10  # of a list's faults, in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")

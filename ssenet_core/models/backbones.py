@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import is_file
 from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import (
     TIMM,
@@ -21,7 +22,6 @@ from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
 from ssenet_core.models.sealed import check_seal
 from ssenet_core.models.timm_backbone import TimmBackbone
-from ssenet_core.paths import is_file
 
 SHOWN = 5  # names of each fault in a message about weights
 
@@ -138,7 +138,7 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     Raises:
         SSENetError: the file is missing, damaged, or holds anything else.
     """
-    if not is_file(Path(path)):
+    if not is_file(path):
         raise SSENetError(f"{path}: no such file")
     try:
         check_seal(path)

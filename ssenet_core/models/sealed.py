@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ssenet_core.storage import atomic_path
+from ssenet_core.io.files import atomic_path
 
 SEAL = re.compile(rb"\nssenet sha256 ([0-9a-f]{64})\n")
 LENGTH = 80  # bytes of a seal

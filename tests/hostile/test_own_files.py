@@ -11,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import damaged, many, tried, written
 
-from ssenet_core.report.results import results_lines
-from ssenet_core.storage import (
+from ssenet_core.io.files import read_json
+from ssenet_core.io.maps import (
+    MAPS_FORMAT,
     ClassMaps,
     RefinedScores,
-    read_json,
     read_maps,
     read_refined,
+    user_block,
     write_maps,
     write_refined,
 )
-from ssenet_core.storage.maps import MAPS_FORMAT, user_block
+from ssenet_core.report.results import results_lines
 
 STACK = np.random.default_rng(0).random((2, 9, 7)).astype(np.float32)
 MAPS = ClassMaps("a", STACK, np.array([1, 2]), {"scales": np.array([1.0, 0.5])})

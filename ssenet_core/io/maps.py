@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
-from ssenet_core.storage.files import atomic_path
+from ssenet_core.io.files import atomic_path, is_file
 
 try:
     import hdf5plugin
@@ -163,7 +162,7 @@ def _write(path: str | Path, kind: str, arrays: Arrays, attributes: Mapping[str,
 @contextmanager
 def _opened(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """Yield a file whose checksum is right; whatever fails with it is an `SSENetError`."""
-    if not is_file(Path(path)):
+    if not is_file(path):
         raise SSENetError(f"{path}: no such file")
     try:
         size = _checked(Path(path).read_bytes(), kind)

@@ -22,8 +22,8 @@ from ssenet_core.io.images import (
     write_label_png,
     write_png,
 )
+from ssenet_core.jobs import progress
 from ssenet_core.pictures import label_overlay
-from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
 
 

@@ -18,7 +18,7 @@ from ssenet_core.crf import dense_crfs
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.maps import ClassMaps, RefinedScores, write_refined
-from ssenet_core.progress import progress
+from ssenet_core.jobs import progress, worker_pool
 from ssenet_core.scores import (
     constant_background,
     labels_from_scores,
@@ -27,7 +27,6 @@ from ssenet_core.scores import (
     with_background,
 )
 from ssenet_core.shard import Shard
-from ssenet_core.workers import worker_pool
 
 
 @dataclass(frozen=True)

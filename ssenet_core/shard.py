@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import remove_leftovers, write_json
-from ssenet_core.memory import gpu_memory
-from ssenet_core.progress import progress
-from ssenet_core.workers import later, read_ahead
+from ssenet_core.jobs import gpu_memory, progress, read_ahead, write_pool
 
 LOG = logging.getLogger("ssenet")
 
@@ -82,7 +80,7 @@ def map_images(
         LOG.info(
             "%s: %d process%s beside it", made, workers, "es write" if workers > 1 else " writes"
         )
-    with later(workers) as call:
+    with write_pool(workers) as call:
         steps = progress(zip(pairs, given, strict=True), total=len(pairs), description=made)
         for (image, path), item in steps:
             with gpu_memory(

@@ -30,7 +30,7 @@ from ssenet_core.data.tags import find_tags, missing_tags, read_mask, unlearnabl
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, sha256_file, write_json
 from ssenet_core.io.images import load_image
-from ssenet_core.progress import progress
+from ssenet_core.jobs import progress
 
 LOG = logging.getLogger("ssenet")
 FORMAT = "ssenet manifest"

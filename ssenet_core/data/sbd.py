@@ -24,7 +24,7 @@ from ssenet_core.data.voc2012 import LISTS, RECORD, refuse
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json
 from ssenet_core.io.images import VOID, image_size, write_label_png
-from ssenet_core.progress import progress
+from ssenet_core.jobs import progress
 
 MASKS = PurePosixPath("benchmark_RELEASE/dataset/cls")
 IMAGES = 11_355  # for the progress bar: an archive does not say how many members it has

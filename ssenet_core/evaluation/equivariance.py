@@ -25,11 +25,11 @@ from ssenet_core.data.views import image_tensor
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
 from ssenet_core.io.files import write_json
+from ssenet_core.jobs import progress
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.picture_grid import write_grid
 from ssenet_core.pictures import heat_overlay
-from ssenet_core.progress import progress
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture

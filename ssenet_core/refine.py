@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.cam.stored_maps import maps_on
 from ssenet_core.crf import dense_crfs
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
@@ -26,7 +25,7 @@ from ssenet_core.scores import (
     power_name,
     with_background,
 )
-from ssenet_core.shard import Shard
+from ssenet_core.shard import Shard, maps_on
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the per-image stages share: the shard of images that a job does, and its record."""
+"""What the per-image stages share: a job's shard of images, its record, the maps that it reads."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import remove_leftovers, write_json
+from ssenet_core.io.maps import ClassMaps, read_maps
 from ssenet_core.jobs import gpu_memory, progress, read_ahead, write_pool
 
 LOG = logging.getLogger("ssenet")
@@ -100,3 +103,29 @@ def _named(
         return compute(image, given)
     except SSENetError as error:
         raise SSENetError(f"image {image.id}: {error}") from error
+
+
+def maps_on(photograph: Image.Image, record: ImageRecord, path: Path) -> ClassMaps:
+    """Read the class activation maps of one image.
+
+    Args:
+        photograph: the image that the maps are for.
+        record: the manifest's of it.
+        path: HDF5 of the maps.
+
+    Raises:
+        SSENetError: missing or damaged, of another image, or of another size than the photograph.
+    """
+    maps = read_maps(path)
+    if maps.image_id != record.id:
+        raise SSENetError(
+            f"{path}: expected maps of image {record.id}, found {maps.image_id}; "
+            "delete the file and run the workflow again"
+        )
+    size = (photograph.height, photograph.width)
+    if maps.maps.shape[1:] != size:
+        raise SSENetError(
+            f"{path}: expected maps of {record.image}'s size {size} (height, width), "
+            f"found {maps.maps.shape[1:]}; delete the file and run the workflow again"
+        )
+    return maps

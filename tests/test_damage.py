@@ -24,7 +24,7 @@ from ssenet_core.io.maps import (
     write_maps,
     write_refined,
 )
-from ssenet_core.models.backbones import load_tensors
+from ssenet_core.io.tensors import load_tensors
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.training.resume import ResumePoint
 

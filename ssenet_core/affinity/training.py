@@ -25,9 +25,9 @@ from ssenet_core.io.maps import read_refined
 from ssenet_core.models.catalogue import normalisation, output_stride
 from ssenet_core.scores import power_name
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.labels_key import labels_key
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun, train
 
 

@@ -74,8 +74,8 @@ def forged(path: Path, fill: Any) -> Path:
 
 
 def bomb(file: h5py.File) -> None:
-    shape, chunks = (64, 65536, 65536), (1, 8, 8)  # half a terabyte, none of it in the file
-    file.create_dataset("maps", shape, "f2", chunks=chunks, compression="gzip")
+    shape = (8, 4096, 4096)  # a quarter of a gigabyte, none of it in the file
+    file.create_dataset("maps", shape, "f2", chunks=(1, *shape[1:]), compression="gzip")
     file["classes"] = [1]
     file.attrs["image_id"] = "a"
 

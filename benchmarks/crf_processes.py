@@ -14,9 +14,9 @@ from typing import Any
 
 from compare import median_seconds, must, options, row, verdict
 
+from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.refine import refine_cam
 from ssenet_core.shard import Shard
-from ssenet_core.storage import ClassMaps, write_maps
 
 SETTINGS: dict[str, Any] = {
     "powers": (4, 24),

@@ -17,8 +17,8 @@ from torch.nn import functional
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data.manifest import ImageRecord, write_manifest
 from ssenet_core.data.shapes import draw_shapes
-from ssenet_core.storage import sha256_file
-from ssenet_core.storage.stacks import MAP_STEPS
+from ssenet_core.io.files import sha256_file
+from ssenet_core.io.maps import MAP_STEPS
 
 WIDTH, HEIGHT = 500, 375  # the usual photograph of VOC
 DRAWN = 500  # side of a drawn picture; larger ones are resized from it

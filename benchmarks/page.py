@@ -66,11 +66,10 @@ What the rows do not say:
 - SER step: 448 pixels are the claim's crop. At 96 pixels the maps are so small beside the network
   that little is left to save. Tried and left: a fused optimiser (2 % faster), channels-last memory
   (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on the CPU).
-- Stored maps: from the disk it was .76 to .98 x in eight runs, and 1.00 to 1.04 x with a small
-  network's maps of photographs. A float32 file in memory is read at the speed of copying; the row
-  says below which speed of a disk the smaller file wins. Values are float16 in steps of 1/256: with
-  all of float16's steps a file is twice as large (of maps that a small network makes of photographs
-  1/2.9 of the plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps
+- Stored maps: a float32 file in memory is read at the speed of copying; unpacking, the checksum and
+  the conversion to float32 cost more. Values are float16 in steps of 1/256: with all of float16's
+  steps a file is twice as large (of maps that a small network makes of photographs 1/2.9 of the
+  plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps
   (.25, .5) a step's pixels tie with the background, which wins. Tried and left: byte shuffling
   (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
   Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ssenet_core.affinity.labels import pair_labels
 from ssenet_core.affinity.pairs import offsets, pair_affinities
-from ssenet_core.storage import VOID
+from ssenet_core.io.images import VOID
 
 BATCH, CHANNELS, CELLS = 2, 448, 448 // 8
 

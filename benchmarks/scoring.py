@@ -15,7 +15,7 @@ from inputs import mask
 from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
-from ssenet_core.storage import VOID, read_label_png, write_label_png
+from ssenet_core.io.images import VOID, read_label_png, write_label_png
 
 CLASSES = 21
 

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from ssenet_core.data.choice import evenly_spaced
+from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.report.gallery import gallery_image
 from ssenet_core.report.sheet import contact_sheet

@@ -17,17 +17,17 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
 from ssenet_core.data.archive import is_filled
-from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.dataset import (
     class_names,
+    evenly_spaced,
     files_digest,
     masks_are_truth,
     refuse_strangers,
+    shard_ids,
     split_ids,
     unlisted_rows,
 )
 from ssenet_core.data.layout import some_of
-from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights, weights_file

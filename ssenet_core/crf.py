@@ -3,14 +3,18 @@
 Mean field inference with a Gaussian kernel over positions and a bilateral one over positions and
 colours. In: an RGB image, uint8 (H, W, 3), and one or several stacks of non-negative scores
 (labels, H, W). Out: posteriors of the same shape that sum to one. Wrong shapes or types are a
-`ValueError`.
+`ValueError`. No torch is imported, so that light processes can run it and write its labels.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ssenet_core.io.images import write_label_png
+from ssenet_core.scores import labels_from_scores
 
 # A lower score counts as this one, or a single label without any score could never be overruled.
 LOWEST_SCORE = 1e-5
@@ -21,6 +25,8 @@ BLOCK = 2048  # pixels
 
 Scores = NDArray[np.floating]
 Posteriors = NDArray[np.float32]
+# What `write_labels` takes after the path: labels, or what a dense CRF makes them of.
+LabelsToBe = tuple[Any, ...]
 
 
 def dense_crf(
@@ -80,6 +86,37 @@ def dense_crfs(
         if together is not None:
             return together
     return [dense_crf(image, stack, iterations=iterations, **kernels) for stack in stacks]
+
+
+def labels_to_be(
+    scores: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    photograph: NDArray[np.uint8],
+    crf: Mapping[str, Any] | None,
+) -> LabelsToBe:
+    """What `write_labels` needs: without a CRF labels alone, a fraction of the scores' bytes.
+
+    Args:
+        scores: (K + 1, H, W), row 0 the background; with a CRF each pixel's sum to one.
+        classes: label values of the other rows, (K,).
+        photograph: RGB, (H, W, 3), for the CRF.
+        crf: iterations, gaussian and bilateral of a dense CRF, or None.
+    """
+    if crf:
+        return scores, classes, photograph, crf
+    return (labels_from_scores(scores, classes),)
+
+
+def write_labels(path: Path, found: NDArray[Any], *for_crf: Any) -> None:
+    """Write labels as an indexed PNG.
+
+    Args:
+        found: labels (H, W) uint8; or scores, followed by what `labels_to_be` has beside them.
+    """
+    if for_crf:
+        classes, photograph, crf = for_crf
+        found = labels_from_scores(dense_crf(photograph, found, **crf), classes)
+    write_label_png(path, found)
 
 
 def _infer_together(

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import atomic_path
 from ssenet_core.segmenter import Segmenter
-from ssenet_core.storage import atomic_path
 
 ONNX, TORCHSCRIPT = ".onnx", ".torchscript.pt"
 TOLERANCE = 1e-4  # largest difference of a score, file against network, as a share of the largest

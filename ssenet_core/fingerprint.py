@@ -16,7 +16,7 @@ from ssenet_core.errors import SSENetError
 
 ROOT = Path(__file__).resolve().parents[1]
 # They say and show how a job goes and what went wrong; no number that a job writes depends on them.
-UNCOUNTED = frozenset({"errors", "progress", "job", "cam.watching", "memory", "workers"})
+UNCOUNTED = frozenset({"errors", "jobs", "cam.watching"})
 
 
 class _Source(NamedTuple):

@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 
 from ssenet_core.data.layout import LONGEST_ID, listing
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
+from ssenet_core.io.files import is_file, read_json, write_json
+from ssenet_core.io.images import (
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    load_image,
+    pictures_in,
+    write_label_png,
+    write_png,
+)
+from ssenet_core.jobs import progress
 from ssenet_core.pictures import label_overlay
-from ssenet_core.progress import progress
 from ssenet_core.segmenter import Segmenter
-from ssenet_core.storage import load_image, read_json, write_json, write_label_png, write_png
-from ssenet_core.storage.images import SUFFIXES, UNREAD_SUFFIXES, pictures_in
 
 
 def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:

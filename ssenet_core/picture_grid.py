@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ssenet_core.storage import atomic_path
+from ssenet_core.io.files import atomic_path
 
 CELL = 1.5  # inches a picture
 DOTS_AN_INCH = 150

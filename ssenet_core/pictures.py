@@ -1,7 +1,7 @@
 """Pictures of labels and class maps over their photographs, and thumbnails of any picture.
 
 In: photographs, label values (H, W), maps (H, W) in [0, 1]. Out: PIL images. Labels have VOC's
-colours (`storage.label_picture` draws them alone); the colours of maps are the caller's choice.
+colours (`io.images.label_picture` draws them alone); the colours of maps are the caller's choice.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssenet_core.storage import voc_palette
+from ssenet_core.io.images import voc_palette
 
 THUMBNAIL = 240  # pixels, the longer side
 

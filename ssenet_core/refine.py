@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.cam.stored_maps import maps_on
 from ssenet_core.crf import dense_crfs
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
-from ssenet_core.progress import progress
+from ssenet_core.io.maps import ClassMaps, RefinedScores, write_refined
+from ssenet_core.jobs import progress, worker_pool
 from ssenet_core.scores import (
     constant_background,
     labels_from_scores,
@@ -25,9 +25,7 @@ from ssenet_core.scores import (
     power_name,
     with_background,
 )
-from ssenet_core.shard import Shard
-from ssenet_core.storage import ClassMaps, RefinedScores, write_refined
-from ssenet_core.workers import worker_pool
+from ssenet_core.shard import Shard, maps_on
 
 
 @dataclass(frozen=True)

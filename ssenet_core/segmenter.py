@@ -17,9 +17,9 @@ from PIL import Image
 from torch import nn
 
 from ssenet_core.deeplab.inference import label_probabilities, likeliest
+from ssenet_core.io.images import as_rgb
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
-from ssenet_core.storage.images import as_rgb
 
 USUAL_SCALES = (0.75, 1.0, 1.25, 1.5)
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
@@ -128,7 +128,7 @@ def _are_scales(scales: Any) -> bool:
 
 
 def _photograph(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
-    """An image as `storage.load_image` would read it."""
+    """An image as `io.images.load_image` would read it."""
     if isinstance(image, Image.Image):
         return as_rgb(image)
     if not isinstance(image, np.ndarray):

@@ -1,4 +1,4 @@
-"""What the per-image stages share: the shard of images that a job does, and its record."""
+"""What the per-image stages share: a job's shard of images, its record, the maps that it reads."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.memory import gpu_memory
-from ssenet_core.progress import progress
-from ssenet_core.storage import remove_leftovers, write_record
-from ssenet_core.workers import later, read_ahead
+from ssenet_core.io.files import remove_leftovers, write_json
+from ssenet_core.io.maps import ClassMaps, read_maps
+from ssenet_core.jobs import gpu_memory, progress, read_ahead, write_pool
 
 LOG = logging.getLogger("ssenet")
 
@@ -51,8 +52,9 @@ class Shard:
         return list(zip(images, paths, strict=True))
 
     def finish(self, made: str) -> None:
-        """Write the record, and say in the log what was made."""
-        write_record(self.record, self.number, [Path(file).stem for file in self.files])
+        """Write the record, which vouches for the files, and say in the log what was made."""
+        images = [Path(file).stem for file in self.files]
+        write_json(self.record, {"shard": self.number, "images": images})
         LOG.info("%s: %s of %d images", self.record, made, len(self.files))
 
 
@@ -81,7 +83,7 @@ def map_images(
         LOG.info(
             "%s: %d process%s beside it", made, workers, "es write" if workers > 1 else " writes"
         )
-    with later(workers) as call:
+    with write_pool(workers) as call:
         steps = progress(zip(pairs, given, strict=True), total=len(pairs), description=made)
         for (image, path), item in steps:
             with gpu_memory(
@@ -101,3 +103,29 @@ def _named(
         return compute(image, given)
     except SSENetError as error:
         raise SSENetError(f"image {image.id}: {error}") from error
+
+
+def maps_on(photograph: Image.Image, record: ImageRecord, path: Path) -> ClassMaps:
+    """Read the class activation maps of one image.
+
+    Args:
+        photograph: the image that the maps are for.
+        record: the manifest's of it.
+        path: HDF5 of the maps.
+
+    Raises:
+        SSENetError: missing or damaged, of another image, or of another size than the photograph.
+    """
+    maps = read_maps(path)
+    if maps.image_id != record.id:
+        raise SSENetError(
+            f"{path}: expected maps of image {record.id}, found {maps.image_id}; "
+            "delete the file and run the workflow again"
+        )
+    size = (photograph.height, photograph.width)
+    if maps.maps.shape[1:] != size:
+        raise SSENetError(
+            f"{path}: expected maps of {record.image}'s size {size} (height, width), "
+            f"found {maps.maps.shape[1:]}; delete the file and run the workflow again"
+        )
+    return maps

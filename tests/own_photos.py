@@ -9,7 +9,7 @@ from PIL import Image
 
 from ssenet_core.cli import main
 from ssenet_core.config import merged, validate
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 ROOT = Path(__file__).parents[1]
 TAGS = ("cat", "dog", "cat dog", "potted plant;", "dog; potted plant")

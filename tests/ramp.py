@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ssenet_core.data.manifest import FORMAT, FORMAT_VERSION, Manifest, load_manifest
-from ssenet_core.storage import sha256_file, write_json
+from ssenet_core.io.files import sha256_file, write_json
 
 CLASSES = ("a", "b", "c", "d", "e", "f")
 # What `augment.to_tensor` subtracts and divides by for the backbone of config.yaml: ImageNet's.

@@ -12,16 +12,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ssenet_core.data.manifest import FORMAT, FORMAT_VERSION
-from ssenet_core.storage import (
-    ClassMaps,
-    RefinedScores,
-    read_json,
-    sha256_file,
-    write_json,
-    write_label_png,
-    write_maps,
-    write_refined,
-)
+from ssenet_core.io.files import read_json, sha256_file, write_json
+from ssenet_core.io.images import write_label_png
+from ssenet_core.io.maps import ClassMaps, RefinedScores, write_maps, write_refined
 
 CLASSES = ("disc", "square", "bar")
 

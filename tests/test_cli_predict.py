@@ -10,8 +10,8 @@ from PIL import Image
 from tiny_deeplab import CLASSES, photograph, write_checkpoint
 
 from ssenet_core.cli import main
+from ssenet_core.io.images import load_image, read_label_png, voc_palette
 from ssenet_core.segmenter import DENSE_CRF, Segmenter
-from ssenet_core.storage import load_image, read_label_png, voc_palette
 
 FAST = ("--scales", "1", "--no-flip", "--no-crf")
 

@@ -10,12 +10,13 @@ from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json, write_json
+from ssenet_core.io.images import write_label_png
 from ssenet_core.pictures import class_colour
 from ssenet_core.report.one_image import OneImage, one_image
 from ssenet_core.report.one_image_sheet import draw_one_image
 from ssenet_core.report.sheet import CELL, GAP, text_font
 from ssenet_core.report.views import View
-from ssenet_core.storage import read_json, write_json, write_label_png
 
 TRAIN, VAL = "pseudo_eval_1", "val_0"
 

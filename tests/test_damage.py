@@ -14,21 +14,18 @@ import torch
 from tiny_network import SETTINGS
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import load_tensors
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
-from ssenet_core.storage import (
+from ssenet_core.io.files import atomic_path, remove_leftovers, write_json
+from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.io.maps import (
     ClassMaps,
     RefinedScores,
-    atomic_path,
-    read_label_png,
     read_maps,
     read_refined,
-    remove_leftovers,
-    write_json,
-    write_label_png,
     write_maps,
     write_refined,
 )
+from ssenet_core.io.tensors import load_tensors
+from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.training.resume import ResumePoint
 
 PLACES = int(os.environ.get("SSENET_DAMAGED_PLACES", "50"))  # offsets tried in each kind of file

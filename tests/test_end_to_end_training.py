@@ -23,9 +23,9 @@ from ssenet_core.data.manifest import Manifest
 from ssenet_core.deeplab.inference import predict
 from ssenet_core.deeplab.training import train_deeplab
 from ssenet_core.evaluation.stages import evaluate_cam, evaluate_labels, evaluate_trivial
+from ssenet_core.io.images import write_label_png
 from ssenet_core.refine import refine_cam
 from ssenet_core.shard import Shard
-from ssenet_core.storage import write_label_png
 from ssenet_core.training.run import TrainingRun
 
 CLASSES = ("red disc", "blue disc")

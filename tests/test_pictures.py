@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ssenet_core.io.images import label_picture, load_image
 from ssenet_core.picture_grid import write_grid
 from ssenet_core.pictures import class_colour, heat_overlay, label_overlay, thumbnail
-from ssenet_core.storage import label_picture, load_image
 
 
 @pytest.fixture

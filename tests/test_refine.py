@@ -10,16 +10,11 @@ from synthetic_run import Split, make_split
 
 from ssenet_core.crf import dense_crf
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json
+from ssenet_core.io.images import load_image
+from ssenet_core.io.maps import ClassMaps, read_maps, read_refined, write_maps
 from ssenet_core.refine import refine, refine_cam
 from ssenet_core.shard import Shard
-from ssenet_core.storage import (
-    ClassMaps,
-    load_image,
-    read_json,
-    read_maps,
-    read_refined,
-    write_maps,
-)
 
 SETTINGS: dict[str, Any] = {
     "powers": [4, 24],

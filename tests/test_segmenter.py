@@ -20,9 +20,10 @@ from ssenet_core.deeplab.inference import mean_scores, predict
 from ssenet_core.errors import SSENetError
 from ssenet_core.export import export_model
 from ssenet_core.fingerprint import fingerprint
+from ssenet_core.io.files import write_json
+from ssenet_core.io.images import load_image, read_label_png
 from ssenet_core.segmenter import DENSE_CRF, Segmenter, fitting_scales
 from ssenet_core.shard import Shard
-from ssenet_core.storage import load_image, read_label_png, write_json
 
 
 @pytest.fixture(scope="module")

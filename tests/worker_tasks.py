@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.workers import later
+from ssenet_core.jobs import write_pool
 
 
 def note(path: Path, text: str) -> None:
@@ -36,7 +36,7 @@ def say_who_waits(path: Path) -> None:
 
 
 def call_for_ever(path: Path) -> None:
-    with later(1) as call:
+    with write_pool(1) as call:
         call(say_who_waits, path)
 
 

@@ -1,7 +1,7 @@
 """Check a shard's images and write its manifest (rules check_images_*)."""
 
 from ssenet_core.data.manifest_parts import check_images
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

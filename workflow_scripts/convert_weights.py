@@ -1,6 +1,6 @@
 """Turn ResNet-38's published weights into .safetensors (rule convert_weights)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.models.imagenet import convert_resnet38
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Fetch a file of first weights (rule download_weights)."""
 
 from ssenet_core.data.download import fetch
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Score class activation maps after the dense CRF (rule evaluate_crf)."""
 
 from ssenet_core.evaluation.stages import evaluate_crf
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

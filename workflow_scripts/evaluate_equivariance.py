@@ -1,7 +1,7 @@
 """Measure a CAM network's equivariance (rule evaluate_equivariance)."""
 
 from ssenet_core.evaluation.equivariance import evaluate_equivariance
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Scores of a CAM network at every test scale (rule evaluate_scales)."""
 
 from ssenet_core.evaluation.scales import evaluate_scales
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

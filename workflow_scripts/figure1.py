@@ -1,6 +1,6 @@
 """Class maps warped back from transformed photographs (rule figure1)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.figures import figure1
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Class activation maps over test scales (rule figure2)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.figures import figure2
 
 if __name__ == "__main__":

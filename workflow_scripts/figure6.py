@@ -1,6 +1,6 @@
 """Predictions beside the truth (rule figure6)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.figures import figure6
 
 if __name__ == "__main__":

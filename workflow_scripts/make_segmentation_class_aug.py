@@ -1,7 +1,7 @@
 """Add the masks of the Semantic Boundaries Dataset (rule make_segmentation_class_aug)."""
 
 from ssenet_core.data.sbd import make_segmentation_class_aug
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Draw the embedded dataset (rule make_shapes)."""
 
 from ssenet_core.data.shapes import make_shapes
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Join the manifests of a split's shards (rules manifest_*)."""
 
 from ssenet_core.data.manifest_parts import join_manifests
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Write the manifest of the training images with masks (rule manifest_pseudo_eval)."""
 
 from ssenet_core.data.manifest_parts import check_split
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

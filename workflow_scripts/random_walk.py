@@ -3,7 +3,7 @@
 if __name__ == "__main__":
     # Not for the processes beside this one, which import this file.
     from ssenet_core.affinity.inference import random_walk
-    from ssenet_core.job import job
+    from ssenet_core.jobs import job
     from ssenet_core.shard import Shard
 
     with job(snakemake.log[0], snakemake.threads - snakemake.params.workers):

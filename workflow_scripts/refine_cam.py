@@ -1,6 +1,6 @@
 """Dense CRF of a shard's class activation maps (rules refine_cam_*)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.refine import refine_cam
 from ssenet_core.shard import Shard
 

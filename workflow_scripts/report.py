@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.report.build import build_report
 
 if __name__ == "__main__":

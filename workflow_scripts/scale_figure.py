@@ -1,6 +1,6 @@
 """Scores over test scales as a figure (rules figure4, figure5)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.figures import figure4, figure5
 
 if __name__ == "__main__":

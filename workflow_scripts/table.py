@@ -1,6 +1,6 @@
 """One of the paper's tables (rules table1, table2, table3)."""
 
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.tables import write_table
 
 if __name__ == "__main__":

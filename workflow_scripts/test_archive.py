@@ -1,7 +1,7 @@
 """The archive for VOC's evaluation server (rule test_archive)."""
 
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.paper.archive import pack_predictions
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train one AffinityNet on refined class activation maps (rule train_affinity)."""
 
 from ssenet_core.affinity.training import train_affinity
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.training.run import TrainingRun
 
 if __name__ == "__main__":

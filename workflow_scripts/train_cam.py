@@ -1,7 +1,7 @@
 """Train one CAM network (rule train_cam)."""
 
 from ssenet_core.cam.training import train_cam
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.training.run import TrainingRun
 
 if __name__ == "__main__":

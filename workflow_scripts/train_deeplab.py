@@ -1,7 +1,7 @@
 """Train one DeepLab on pseudo labels (rule train_deeplab)."""
 
 from ssenet_core.deeplab.training import train_deeplab
-from ssenet_core.job import job
+from ssenet_core.jobs import job
 from ssenet_core.training.run import TrainingRun
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
-from ssenet_core.cam.stored_maps import maps_on
+from ssenet_core.crf import LabelsToBe, labels_to_be, write_labels
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.data.views import image_tensor
-from ssenet_core.label_files import LabelsToBe, labels_to_be, write_labels
+from ssenet_core.io.maps import ClassMaps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.networks import AffinityNetwork
@@ -26,8 +26,7 @@ from ssenet_core.scores import (
     power_background,
     with_background,
 )
-from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps
+from ssenet_core.shard import Shard, map_images, maps_on
 
 
 def random_walk(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ssenet_core.affinity.pairs import offsets, pair_windows
+from ssenet_core.io.images import VOID
 from ssenet_core.scores import block_average, labels_from_scores
-from ssenet_core.storage import VOID
 
 
 class PairLabels(NamedTuple):

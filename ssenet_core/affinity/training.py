@@ -20,13 +20,14 @@ from ssenet_core.affinity.losses import affinity_loss
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.io.images import VOID
+from ssenet_core.io.maps import read_refined
 from ssenet_core.models.catalogue import normalisation, output_stride
 from ssenet_core.scores import power_name
-from ssenet_core.storage import VOID, read_refined
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.labels_key import labels_key
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun, train
 
 

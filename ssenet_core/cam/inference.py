@@ -16,11 +16,12 @@ from ssenet_core.cam.losses import EPSILON
 from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.data.views import image_tensor, mirrored_batch, read_views, views_at
+from ssenet_core.io.files import sha256_file
+from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
 from ssenet_core.shard import Shard, map_images
-from ssenet_core.storage import ClassMaps, sha256_file, write_maps
 
 
 def infer_cam(

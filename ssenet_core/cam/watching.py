@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
 from ssenet_core.data import augment
-from ssenet_core.data.choice import evenly_spaced
+from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.pictures import heat_overlay
 

@@ -1,4 +1,4 @@
-"""What a dataset's settings say: its splits' ids, its classes, and where its files lie.
+"""What a dataset's settings say: its splits' ids and shards, its classes, where its files lie.
 
 In: the `dataset` section of the config. Out: ids, names, paths, digests. Cheap enough for a
 workflow to ask while it is read: list and tag files are opened, images never. Fails with
@@ -9,9 +9,9 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ssenet_core.data.layout import (
     id_problem,
@@ -23,7 +23,7 @@ from ssenet_core.data.layout import (
 )
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
+from ssenet_core.io.files import is_file
 
 NAMED = 10  # of a list's faults, in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
@@ -64,6 +64,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 Settings = Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 def setting(dataset: Settings, key: str) -> Any:
@@ -163,6 +164,31 @@ def refuse_strangers(ids: Mapping[str, Iterable[str]]) -> None:
         heading = "dataset.lists.pseudo_eval: images of training are scored, these are none"
         more = [f"and {len(strangers) - NAMED} more"] * (len(strangers) > NAMED)
         raise SSENetError(listing(heading, strangers[:NAMED] + more))
+
+
+def shard_of(image_id: str, shards: int) -> int:
+    """The shard of an image, 0 to shards - 1: a hash of its id, the same on every machine.
+
+    An image stays in its shard when others come or go. `ValueError` for fewer than one shard.
+    """
+    if shards < 1:
+        raise ValueError(f"expected at least one shard, found {shards}")
+    digest = hashlib.blake2b(image_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % shards
+
+
+def shard_ids(ids: Iterable[str], shards: int) -> list[list[str]]:
+    """The ids of each shard, in their given order; with few ids some shards are empty."""
+    parts: list[list[str]] = [[] for _ in range(shards)]
+    for image_id in ids:
+        parts[shard_of(image_id, shards)].append(image_id)
+    return parts
+
+
+def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of the items, in their order, with even gaps; the first is among them."""
+    count = min(count, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def shape_id(number: int) -> str:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.progress import progress
+from ssenet_core.jobs import progress
 
 LOG = logging.getLogger("ssenet")
 BLOCK = 1 << 20  # bytes, also the unit of the progress bar

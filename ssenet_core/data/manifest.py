@@ -28,8 +28,9 @@ from ssenet_core.data.manifest_entries import ImageRecord, from_json, of_kind, t
 from ssenet_core.data.tag_table import TagTable
 from ssenet_core.data.tags import find_tags, missing_tags, read_mask, unlearnable, uses_mask
 from ssenet_core.errors import SSENetError
-from ssenet_core.progress import progress
-from ssenet_core.storage import load_image, read_json, sha256_file, write_json
+from ssenet_core.io.files import read_json, sha256_file, write_json
+from ssenet_core.io.images import load_image
+from ssenet_core.jobs import progress
 
 LOG = logging.getLogger("ssenet")
 FORMAT = "ssenet manifest"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssenet_core.data.layout import id_problem, shortened
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import load_image
+from ssenet_core.io.images import load_image
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from ssenet_core.data.layout import id_problem, read_list
 from ssenet_core.data.matlab import LARGEST, read_field
 from ssenet_core.data.voc2012 import LISTS, RECORD, refuse
 from ssenet_core.errors import SSENetError
-from ssenet_core.progress import progress
-from ssenet_core.storage import VOID, write_json, write_label_png
-from ssenet_core.storage.images import image_size
+from ssenet_core.io.files import write_json
+from ssenet_core.io.images import VOID, image_size, write_label_png
+from ssenet_core.jobs import progress
 
 MASKS = PurePosixPath("benchmark_RELEASE/dataset/cls")
 IMAGES = 11_355  # for the progress bar: an archive does not say how many members it has

@@ -28,7 +28,8 @@ from ssenet_core.data.creatures import (
 )
 from ssenet_core.data.dataset import SHAPES_CLASSES, shape_id
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import atomic_path, write_label_png, write_text
+from ssenet_core.io.files import atomic_path, write_text
+from ssenet_core.io.images import write_label_png
 
 LOG = logging.getLogger("ssenet")
 CLASS_NAMES = SHAPES_CLASSES

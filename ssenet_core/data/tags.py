@@ -19,8 +19,8 @@ from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setti
 from ssenet_core.data.layout import shortened
 from ssenet_core.data.tag_table import TagTable
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
-from ssenet_core.storage import VOID, read_label_png
+from ssenet_core.io.files import is_file
+from ssenet_core.io.images import VOID, read_label_png
 
 LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 

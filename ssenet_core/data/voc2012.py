@@ -12,7 +12,7 @@ from ssenet_core.data.archive import extract_into, is_filled, new_folder
 from ssenet_core.data.download import fetch
 from ssenet_core.data.layout import listing, read_list
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import write_json, write_text
+from ssenet_core.io.files import write_json, write_text
 
 RECORD = ".complete.json"
 FOLDER_IN_ARCHIVE = "VOCdevkit/VOC2012"

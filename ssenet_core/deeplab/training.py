@@ -15,13 +15,13 @@ from torch.utils.data import Dataset
 
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.io.images import VOID, read_label_png
 from ssenet_core.models.catalogue import normalisation
-from ssenet_core.storage import VOID, read_label_png
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.labels_key import labels_key
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch
 from ssenet_core.training.processes import mean_over_processes
+from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun, train
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import LabelError
+from ssenet_core.io.images import VOID
 from ssenet_core.scores import winners
-from ssenet_core.storage import VOID
 
 # Stored maps are float16, whose values have 13 bits of 0 at the end as float32. There are so few of
 # them from 0 on that they are quicker looked up, by the bits before, than sought among the

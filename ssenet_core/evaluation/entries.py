@@ -14,8 +14,8 @@ from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, scores
 from ssenet_core.evaluation.curve import ThresholdCurve
-from ssenet_core.progress import progress
-from ssenet_core.storage import read_label_png
+from ssenet_core.io.images import read_label_png
+from ssenet_core.jobs import progress
 
 LOG = logging.getLogger("ssenet")
 FORMAT = 1  # of every evaluation's JSON

@@ -19,17 +19,17 @@ from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
-from ssenet_core.data.choice import evenly_spaced
+from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.data.views import image_tensor
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
+from ssenet_core.io.files import write_json
+from ssenet_core.jobs import progress
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.picture_grid import write_grid
 from ssenet_core.pictures import heat_overlay
-from ssenet_core.progress import progress
-from ssenet_core.storage import write_json
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture

@@ -23,9 +23,9 @@ from ssenet_core.evaluation.entries import (
     scored_images,
     true_labels,
 )
+from ssenet_core.io.files import write_json
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
-from ssenet_core.storage import write_json
 
 MULTI_SCALE = "MS"
 

@@ -30,14 +30,10 @@ from ssenet_core.evaluation.entries import (
     true_labels,
 )
 from ssenet_core.evaluation.trivial import ellipse_answer, tag_answer
+from ssenet_core.io.files import write_json
+from ssenet_core.io.images import read_label_png
+from ssenet_core.io.maps import ClassMaps, read_maps, read_refined
 from ssenet_core.scores import constant_background, labels_from_scores, with_background
-from ssenet_core.storage import (
-    ClassMaps,
-    read_label_png,
-    read_maps,
-    read_refined,
-    write_json,
-)
 
 TAGLESS_STAGES = frozenset({"deeplab"})  # the network's answer; every earlier stage is told tags
 # What `infer_cam` writes about each image's classes; files that do not say were masked by tags.

@@ -1,14 +1,14 @@
 """Backbones by name, and where their first weights come from."""
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import is_file
+from ssenet_core.io.tensors import load_tensors
 from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import (
     TIMM,
@@ -19,9 +19,7 @@ from ssenet_core.models.catalogue import (
 )
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
-from ssenet_core.models.sealed import check_seal
 from ssenet_core.models.timm_backbone import TimmBackbone
-from ssenet_core.paths import is_file
 
 SHOWN = 5  # names of each fault in a message about weights
 
@@ -123,30 +121,3 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if not tensors or not all(isinstance(name, str) for name in state):
         raise SSENetError(f"{path}: expected tensors by their names, found something else")
     return state
-
-
-def _reason(error: Exception) -> str:
-    """An error's first line; not PyTorch's advice to load a file that may run code."""
-    if isinstance(error, pickle.UnpicklingError):
-        return "it is damaged, or holds something else"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def load_tensors(path: str | Path) -> dict[str, Any]:
-    """Read a PyTorch file of tensors and plain values; code in it is refused, never run.
-
-    Raises:
-        SSENetError: the file is missing, damaged, or holds anything else.
-    """
-    if not is_file(Path(path)):
-        raise SSENetError(f"{path}: no such file")
-    try:
-        check_seal(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise SSENetError(
-            f"{path}: expected a PyTorch file of tensors only, cannot read it ({_reason(error)})"
-        ) from error
-    if not isinstance(content, dict):
-        raise SSENetError(f"{path}: expected a dictionary of tensors, found {type(content)}")
-    return content

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import build_backbone, load_tensors
+from ssenet_core.io.tensors import load_tensors, save_tensors
+from ssenet_core.models.backbones import build_backbone
 from ssenet_core.models.device import placed
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
-from ssenet_core.models.sealed import save_sealed
 
 FORMAT_VERSION = 3
 
@@ -50,7 +50,7 @@ def save_checkpoint(
         "normalisation": _normalisation(network),
         "state": network.state_dict(),
     }
-    save_sealed(content, path)
+    save_tensors(content, path)
 
 
 def load_checkpoint(

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import atomic_path
 from ssenet_core.models.mxnet_params import read_params
 from ssenet_core.models.resnet38 import ResNet38
-from ssenet_core.storage import atomic_path
 
 CLASSIFIER = "linear1000_"  # of ImageNet's thousand classes; has no use here
 NORM_ARRAYS = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.paths import is_file
+from ssenet_core.io.files import is_file
 
 LIST_MAGIC = 0x112
 # What an array begins with. Before these marks were introduced it began with its number of axes.

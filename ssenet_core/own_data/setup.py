@@ -18,6 +18,7 @@ from typing import Any
 from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import write_text
 from ssenet_core.models.pretrained import IMAGENET
 from ssenet_core.own_data.machine import Machine, this_machine
 from ssenet_core.own_data.overlay import dataset_settings, overlay_text
@@ -25,7 +26,6 @@ from ssenet_core.own_data.sizes import choose_sizes, stages
 from ssenet_core.own_data.split import Splits, check_masks, split
 from ssenet_core.own_data.survey import Survey, survey
 from ssenet_core.own_data.weights import Weights, first_weights
-from ssenet_core.storage import write_text
 
 MEASURED = (  # docs/results.md
     "How long: 414 photographs of 320 pixels took 26 minutes on 2 CPU cores with 70 epochs for the "

@@ -20,7 +20,7 @@ from ssenet_core.data.manifest import ImageRecord, examine_images
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.data.tags import unlearnable
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
+from ssenet_core.io.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
 
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import atomic_path
+from ssenet_core.io.files import atomic_path
 
 LOG = logging.getLogger("ssenet")
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"

@@ -18,11 +18,12 @@ from ssenet_core.data.layout import some_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.scales import MULTI_SCALE
+from ssenet_core.io.files import atomic_path, read_json
+from ssenet_core.io.images import label_picture, load_image, read_label_png
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.picture_grid import DOTS_AN_INCH, write_grid
 from ssenet_core.pictures import heat_overlay
-from ssenet_core.storage import atomic_path, label_picture, load_image, read_json, read_label_png
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 STYLES = ("-", "--", ":", "-.")

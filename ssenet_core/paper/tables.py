@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ssenet_core.io.files import write_json, write_text
 from ssenet_core.paper.published import BRANCH_RATES, METHODS, SCALE_RANGES, published_branch
 from ssenet_core.report.markdown import markdown_table
 from ssenet_core.report.results import Row, load_entries, make_rows
-from ssenet_core.storage import write_json, write_text
 
 LOG = logging.getLogger("ssenet")
 NONE = "–"

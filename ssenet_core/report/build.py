@@ -12,6 +12,7 @@ from typing import Any
 
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import atomic_path, write_json, write_text
 from ssenet_core.report.equivariance import load_equivariance
 from ssenet_core.report.gallery import GalleryImage, gallery_image
 from ssenet_core.report.page import Content, render
@@ -19,7 +20,6 @@ from ssenet_core.report.results import load_entries, make_rows, markdown, result
 from ssenet_core.report.scales import load_scales
 from ssenet_core.report.sheet import contact_sheet
 from ssenet_core.report.tables import read_metrics, stage_costs
-from ssenet_core.storage import atomic_path, write_json, write_text
 
 LOG = logging.getLogger("ssenet")
 

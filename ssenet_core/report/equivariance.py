@@ -9,8 +9,8 @@ from typing import Any
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
+from ssenet_core.io.files import read_json
 from ssenet_core.report.replicates import base_variant, spread
-from ssenet_core.storage import read_json
 
 EQUIVARIANCE_NOTE = (
     "Mean absolute difference between the normalised class maps of a transformed image and the "

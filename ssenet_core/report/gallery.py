@@ -19,14 +19,9 @@ from PIL import Image
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.io.images import label_picture, read_label_png
+from ssenet_core.io.maps import ClassMaps, read_maps, read_refined
 from ssenet_core.pictures import heat_overlay, thumbnail
-from ssenet_core.storage import (
-    ClassMaps,
-    label_picture,
-    read_label_png,
-    read_maps,
-    read_refined,
-)
 
 JPEG_QUALITY = 85
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1

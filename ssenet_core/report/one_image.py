@@ -14,9 +14,10 @@ from typing import Any
 from ssenet_core.data.dataset import SPLITS
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json
+from ssenet_core.io.images import SUFFIXES, read_label_png
+from ssenet_core.io.maps import read_refined
 from ssenet_core.report.views import Subject, View, given, label_view, map_views, refined_views
-from ssenet_core.storage import read_json, read_label_png, read_refined
-from ssenet_core.storage.images import SUFFIXES
 
 ALPHA = 0.2  # background score where the run says none, as in config.yaml
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.images import VOID, write_png
 from ssenet_core.pictures import class_colour
 from ssenet_core.report.gallery import HEAT, NO_CLASS
 from ssenet_core.report.one_image import OneImage, ViewRow
@@ -25,7 +26,6 @@ from ssenet_core.report.sheet import (
     text_font,
 )
 from ssenet_core.report.views import View
-from ssenet_core.storage import VOID, write_png
 
 ACROSS = 7  # pictures side by side at the most
 HEAT_BAR = 160  # pixels

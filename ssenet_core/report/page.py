@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ssenet_core.data.manifest import Manifest
+from ssenet_core.io.images import VOID
 from ssenet_core.pictures import class_colour
 from ssenet_core.report import figures
 from ssenet_core.report.drawing import draw
@@ -32,7 +33,6 @@ from ssenet_core.report.results import (
 from ssenet_core.report.scales import SCALE_NOTE, scale_table
 from ssenet_core.report.tables import Metrics, StageCost
 from ssenet_core.report.theme import DARK, DASHES, LIGHT, SERIES, variant_series
-from ssenet_core.storage import VOID
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import FORMAT
+from ssenet_core.io.files import read_json
 from ssenet_core.report.equivariance import EQUIVARIANCE_NOTE, equivariance_table
 from ssenet_core.report.markdown import markdown_table
 from ssenet_core.report.replicates import Spread, base_variant, present_mean, spread
-from ssenet_core.storage import read_json
 
 STAGES = {
     "trivial": "Trivial answer",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json
 from ssenet_core.report.replicates import base_variant, spread
-from ssenet_core.storage import read_json
 
 # As `evaluation.scales` calls the sum of the scales; importing it would bring the networks along.
 MULTI_SCALE = "MS"

@@ -9,9 +9,9 @@ from pathlib import Path
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
+from ssenet_core.io.images import VOID
 from ssenet_core.pictures import THUMBNAIL, class_colour
 from ssenet_core.report.gallery import GalleryImage, Panel
-from ssenet_core.storage import VOID
 
 COLUMNS = ("Photo", "Truth", "CAM", "CAM labels", "CAM + CRF", "Random walk", "DeepLab")
 CELL = THUMBNAIL

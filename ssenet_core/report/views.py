@@ -16,10 +16,11 @@ from ssenet_core.affinity.labels import confident_labels
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
+from ssenet_core.io.images import VOID, label_picture
+from ssenet_core.io.maps import RefinedScores, read_maps
 from ssenet_core.pictures import thumbnail
 from ssenet_core.report.gallery import heat_picture
 from ssenet_core.scores import constant_background, labels_from_scores, with_background
-from ssenet_core.storage import VOID, RefinedScores, label_picture, read_maps
 
 STRIDE = 8  # pixels a cell of AffinityNet's labels
 

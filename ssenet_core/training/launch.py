@@ -21,9 +21,9 @@ from lightning_fabric import Fabric
 from torch.multiprocessing import ProcessExitedException
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.jobs import end_with_parent
 from ssenet_core.training.devices import Devices
 from ssenet_core.training.nodes import on_all_nodes
-from ssenet_core.workers import end_with_parent
 
 LOG = logging.getLogger("ssenet")
 # One process imports the libraries; those that train are forked from it.

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.memory import gpu_memory
+from ssenet_core.jobs import gpu_memory, progress
 from ssenet_core.models.checkpoints import save_checkpoint
 from ssenet_core.models.device import placed
-from ssenet_core.progress import progress
 from ssenet_core.training.batch_norm import synchronise_batch_norm
 from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
 from ssenet_core.training.devices import ANY_DEVICE

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ssenet_core.storage import atomic_path
+from ssenet_core.io.files import atomic_path
 
 LINES = 200  # rows that a run's table has at the most, about
 

@@ -12,16 +12,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ssenet_core.data.manifest import Manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import load_tensors
-from ssenet_core.models.sealed import save_sealed
+from ssenet_core.io.tensors import load_tensors, save_tensors
 
 LOG = logging.getLogger("ssenet")
+NAMED = 10  # of the label files that are missing, in the error
 
 
 def resume_key(**facts: Any) -> str:
     """A digest of everything that a resumed run must share with the interrupted one."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def labels_key(manifest: Manifest, folder: Path, suffix: str) -> str:
+    """A digest of the sizes and dates of the label files that a training reads.
+
+    Raises:
+        SSENetError: label files are missing; it names the first of them.
+    """
+    digest = hashlib.sha256()
+    missing = []
+    for image in manifest.images:
+        path = folder / f"{image.id}{suffix}"
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            missing.append(str(path))
+            continue
+        digest.update(f"{image.id} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    if missing:
+        named = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+        raise SSENetError(f"{len(missing)} label files are missing: {named}")
+    return digest.hexdigest()
 
 
 class ResumePoint:
@@ -42,7 +65,7 @@ class ResumePoint:
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         """Write the state after `step` steps, atomically."""
-        save_sealed({"key": self.key, "step": step, **state}, self.path)
+        save_tensors({"key": self.key, "step": step, **state}, self.path)
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, or None when there is none, or it is damaged or of another run."""

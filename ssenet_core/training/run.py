@@ -14,10 +14,10 @@ from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
 from ssenet_core.data.manifest import Manifest
+from ssenet_core.io.files import remove_leftovers, sha256_file
 from ssenet_core.models.backbones import load_backbone_weights
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
-from ssenet_core.storage import remove_leftovers, sha256_file
 from ssenet_core.training.devices import ANY_DEVICE, Devices
 from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
 

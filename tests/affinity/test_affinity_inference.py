@@ -15,9 +15,10 @@ from stage_settings import stage_settings
 
 from ssenet_core.affinity.inference import random_walk, walked_scores
 from ssenet_core.crf import dense_crf
+from ssenet_core.io.images import read_label_png
+from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.shard import Shard
-from ssenet_core.storage import ClassMaps, read_label_png, write_maps
 
 STRIDE = 8
 SIZE = 37, 53  # cells at the lower and right edge are cut

@@ -14,8 +14,9 @@ from ssenet_core.affinity.labels import pair_labels
 from ssenet_core.affinity.losses import affinity_loss
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.training import ConfidentViews, train_affinity
+from ssenet_core.io.images import VOID
+from ssenet_core.io.maps import RefinedScores, read_refined, write_refined
 from ssenet_core.models.checkpoints import build_network
-from ssenet_core.storage import VOID, RefinedScores, read_refined, write_refined
 from ssenet_core.training.batches import Draw
 from ssenet_core.training.run import TrainingRun
 

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import read_json, sha256_file
+from ssenet_core.io.maps import read_maps
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.shard import Shard
-from ssenet_core.storage import read_json, read_maps, sha256_file
 
 
 class Sampler(nn.Module):

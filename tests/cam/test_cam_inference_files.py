@@ -12,8 +12,8 @@ from ramp import write_pictures
 from stage_settings import stage_settings
 
 from ssenet_core.cam.inference import infer_cam
+from ssenet_core.io.maps import ClassMaps, read_maps
 from ssenet_core.shard import Shard
-from ssenet_core.storage import ClassMaps, read_maps
 
 CLASSES = ("red", "green", "blue")
 BRIGHT = [[1.0, 0.0, 0.0, -0.5], [0.0, 1.0, 0.0, -0.5], [0.0, 0.0, 1.0, -0.5]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 CLASSES = ["cat", "dog", "potted plant"]
 WIDTH, HEIGHT = 24, 16

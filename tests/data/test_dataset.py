@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ssenet_core.data.dataset import (
     VOC_CLASSES,
     class_names,
     dataset_root,
+    evenly_spaced,
     files_digest,
     image_path,
     mask_path,
     refuse_strangers,
+    shard_ids,
+    shard_of,
     split_ids,
     unlisted_rows,
 )
@@ -28,6 +33,8 @@ SHAPES: Dataset = {
     "shapes": {"seed": 0, "train": 3, "val": 2, "size": 96, "classes": 4},
     "lists": {"train": "train", "pseudo_eval": "train", "val": "val", "test": None},
 }
+IDS = st.lists(st.text(max_size=8), max_size=40, unique=True)
+COUNTS = st.integers(1, 20)
 
 
 def test_ids_come_from_lists_and_tags_files(voc: Dataset) -> None:
@@ -141,8 +148,51 @@ def test_digest_of_generated_images_follows_what_makes_them() -> None:
 
 def test_a_workflow_can_ask_without_heavy_imports() -> None:
     code = (
-        "import sys, ssenet_core.data.dataset, ssenet_core.data.sharding, ssenet_core.data.layout;"
+        "import sys, ssenet_core.data.dataset, ssenet_core.data.layout;"
         "print([m for m in ('torch', 'h5py', 'numpy', 'PIL', 'defusedxml') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@given(IDS, COUNTS)
+def test_shards_partition_the_ids(ids: list[str], shards: int) -> None:
+    parts = shard_ids(ids, shards)
+    assert len(parts) == shards
+    assert sorted(image_id for part in parts for image_id in part) == sorted(ids)
+    for shard, part in enumerate(parts):
+        assert part == [image_id for image_id in ids if shard_of(image_id, shards) == shard]
+
+
+@given(IDS, COUNTS, st.text(max_size=8))
+def test_a_new_image_changes_its_own_shard_only(ids: list[str], shards: int, new: str) -> None:
+    before = shard_ids([image_id for image_id in ids if image_id != new], shards)
+    after = shard_ids([*(image_id for image_id in ids if image_id != new), new], shards)
+    changed = [shard for shard in range(shards) if before[shard] != after[shard]]
+    assert changed == [shard_of(new, shards)]
+
+
+def test_shards_are_of_similar_size() -> None:
+    sizes = [len(part) for part in shard_ids([f"2007_{k:06d}" for k in range(14400)], 144)]
+    assert min(sizes) > 60
+    assert max(sizes) < 150
+
+
+def test_there_is_one_shard_at_least() -> None:
+    with pytest.raises(ValueError, match="at least one shard"):
+        shard_of("a", 0)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 100])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_chosen_images_are_evenly_apart(length: int, count: int) -> None:
+    chosen = evenly_spaced(range(length), count)
+    assert len(chosen) == min(count, length)
+    gaps = [after - before for before, after in zip([*chosen], [*chosen[1:], length], strict=True)]
+    assert chosen[0] == 0
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_of_none_or_for_none_nothing_is_chosen() -> None:
+    assert evenly_spaced([], 3) == evenly_spaced(["a"], 0) == []

@@ -13,7 +13,7 @@ from PIL import Image
 from ssenet_core.data.manifest import Manifest, build_manifest, load_manifest
 from ssenet_core.data.manifest_parts import check_images, join_manifests
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 Dataset = dict[str, Any]
 

@@ -21,7 +21,7 @@ from ssenet_core.data.layout import read_list
 from ssenet_core.data.sbd import make_segmentation_class_aug, read_sbd_mask
 from ssenet_core.data.voc2012 import RECORD, fetch_voc2012, write_train_aug
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import read_label_png
+from ssenet_core.io.images import read_label_png
 
 NOWHERE = {"url": "https://nowhere.invalid/archive"}  # archives that are here are not fetched
 

@@ -10,7 +10,7 @@ from ssenet_core.data.dataset import split_ids
 from ssenet_core.data.manifest import build_manifest, load_manifest
 from ssenet_core.data.shapes import CLASS_NAMES, draw_shapes, make_shapes
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import read_label_png, voc_palette
+from ssenet_core.io.images import read_label_png, voc_palette
 
 SETTINGS = {"seed": 3, "train": 5, "val": 3, "size": 48, "classes": 4}
 

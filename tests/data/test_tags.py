@@ -21,7 +21,7 @@ from ssenet_core.data.tags import (
     unlearnable,
 )
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 CLASSES = {"cat": 1, "dog": 2, "potted plant": 3}
 words = st.from_regex(r"[a-z]{1,6}", fullmatch=True)

@@ -8,7 +8,7 @@ from ramp import NO_JITTER, Ramp, places, write_ramps
 from stage_settings import stage_settings
 
 from ssenet_core.deeplab.training import LabelledViews
-from ssenet_core.storage import VOID, write_label_png
+from ssenet_core.io.images import VOID, write_label_png
 from ssenet_core.training.batches import Draw
 
 RAMPS = (Ramp(12, 20, 10, 90, (1,)), Ramp(19, 13, 10, 130, (2,)))

@@ -18,9 +18,10 @@ from ssenet_core.affinity.inference import random_walk
 from ssenet_core.cam.inference import infer_cam
 from ssenet_core.deeplab.inference import predict
 from ssenet_core.evaluation.stages import evaluate_cam, evaluate_crf, evaluate_labels
+from ssenet_core.io.files import write_json
+from ssenet_core.io.images import VOID, write_label_png
 from ssenet_core.refine import refine_cam
 from ssenet_core.shard import Shard
-from ssenet_core.storage import VOID, write_json, write_label_png
 
 CLASSES = ("red", "green")
 GREY, RED, GREEN = (80, 80, 80), (230, 60, 60), (60, 230, 60)

@@ -19,8 +19,8 @@ from ssenet_core.evaluation.equivariance import (
     map_difference,
     named_warps,
 )
+from ssenet_core.io.files import read_json, write_json
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
-from ssenet_core.storage import read_json, write_json
 
 SETTINGS = {"images": 50, "scales": [0.5, 1.5], "flip": True, "angles": [-10, 10]}
 VIEW = (72, 64)

@@ -14,13 +14,12 @@ from ssenet_core.evaluation.stages import (
     evaluate_labels,
     evaluate_trivial,
 )
-from ssenet_core.storage import (
+from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.io.maps import (
     ClassMaps,
     RefinedScores,
-    read_label_png,
     read_maps,
     read_refined,
-    write_label_png,
     write_maps,
     write_refined,
 )

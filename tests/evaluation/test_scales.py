@@ -10,8 +10,8 @@ from ssenet_core.cam.inference import infer_cam
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.scales import evaluate_scales
 from ssenet_core.evaluation.stages import evaluate_cam
+from ssenet_core.io.files import read_json
 from ssenet_core.shard import Shard
-from ssenet_core.storage import read_json
 
 INFERENCE = {"scales": [0.5, 1.0], "flip": True, "precision": "32-true"}
 ALPHAS = {"start": 0.1, "stop": 0.9, "count": 9}

@@ -27,16 +27,11 @@ from ssenet_core.evaluation.stages import (
     evaluate_labels,
     evaluate_trivial,
 )
+from ssenet_core.io.files import read_json, write_json
+from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.io.maps import read_maps, read_refined
 from ssenet_core.refine import refine_cam
 from ssenet_core.shard import Shard
-from ssenet_core.storage import (
-    read_json,
-    read_label_png,
-    read_maps,
-    read_refined,
-    write_json,
-    write_label_png,
-)
 from ssenet_core.training.batches import Draw
 
 SIZES = {"one": (1, 1), "wide": (20_000, 10), "high": (10, 20_000), "row": (40, 1), "odd": (33, 17)}

@@ -14,8 +14,7 @@ from PIL import Image
 from samples import COLOURS, GREY, HEIGHT, LABELS, MASKS, PHOTOGRAPHS, PIXELS, WIDTH, encoded, png
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage import load_image, read_label_png
-from ssenet_core.storage.images import FORMATS, image_size
+from ssenet_core.io.images import FORMATS, image_size, load_image, read_label_png
 
 
 def photograph(path: Path) -> np.ndarray:

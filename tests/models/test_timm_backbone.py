@@ -26,12 +26,13 @@ from ssenet_core.data.augment import to_tensor
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.export import export_model
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights, load_tensors
+from ssenet_core.io.maps import ClassMaps
+from ssenet_core.io.tensors import load_tensors
+from ssenet_core.models.backbones import build_backbone, load_backbone_weights
 from ssenet_core.models.catalogue import BACKBONES, TIMM, backbone_faults, normalisation
 from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
 from ssenet_core.models.pretrained import packaged_weights
 from ssenet_core.models.timm_backbone import TimmBackbone
-from ssenet_core.storage import ClassMaps
 from ssenet_core.training.optimizer import build_optimizer
 
 ROOT = Path(__file__).parents[2]

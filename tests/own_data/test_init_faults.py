@@ -8,7 +8,7 @@ import pytest
 from own_photos import failure, make_masks, save
 
 from ssenet_core.cli import main
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 
 def test_wrong_places_say_what_was_expected(photos: Path, capsys) -> None:

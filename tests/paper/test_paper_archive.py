@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.images import write_label_png
 from ssenet_core.paper.archive import pack_predictions
-from ssenet_core.storage import write_label_png
 
 
 def test_files_lie_where_the_server_looks(tmp_path: Path) -> None:

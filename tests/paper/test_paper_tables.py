@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from evaluation_files import SER, evaluation
 
+from ssenet_core.io.files import read_json, write_json
 from ssenet_core.paper.tables import branch_rates, model_labels, write_table
-from ssenet_core.storage import read_json, write_json
 
 
 def evaluated(folder: Path, stage: str, name: str, miou: float, **more: Any) -> Path:

@@ -13,8 +13,8 @@ from ssenet_core.evaluation.stages import (
     evaluate_labels,
     evaluate_trivial,
 )
+from ssenet_core.io.files import read_json, write_json
 from ssenet_core.report.build import build_report
-from ssenet_core.storage import read_json, write_json
 
 
 def evaluate(split, folder, cam, noise):

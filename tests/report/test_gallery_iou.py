@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ssenet_core.io.images import VOID
 from ssenet_core.report.gallery import _label_panel
-from ssenet_core.storage import VOID
 
 
 def test_void_around_a_thing_does_not_mark_it_down(tmp_path):

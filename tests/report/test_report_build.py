@@ -13,7 +13,7 @@ from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.stages import evaluate_labels
-from ssenet_core.storage import write_label_png
+from ssenet_core.io.images import write_label_png
 
 SECTIONS = {
     "results",

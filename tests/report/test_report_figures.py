@@ -6,6 +6,7 @@ from evaluation_files import SER, equivariance, evaluation
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation import scales as evaluation_scales
+from ssenet_core.io.files import write_json
 from ssenet_core.report import scales
 from ssenet_core.report.drawing import Line, Panel, draw
 from ssenet_core.report.figures import (
@@ -18,7 +19,6 @@ from ssenet_core.report.paper_scores import paper_score
 from ssenet_core.report.results import make_rows
 from ssenet_core.report.tables import Metrics
 from ssenet_core.report.theme import DARK, LIGHT, variant_series
-from ssenet_core.storage import write_json
 
 CURVE = {
     "alpha": [0.1, 0.2],

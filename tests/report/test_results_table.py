@@ -5,6 +5,7 @@ from evaluation_files import equivariance, evaluation
 
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import write_json
 from ssenet_core.report.equivariance import equivariance_table, load_equivariance
 from ssenet_core.report.replicates import base_variant
 from ssenet_core.report.results import (
@@ -16,7 +17,6 @@ from ssenet_core.report.results import (
     results,
     results_lines,
 )
-from ssenet_core.storage import write_json
 
 CURVE = {"alpha": [0.1, 0.2], "miou": [40.0, 50.0], "best_alpha": 0.1, "best_miou": 55.0}
 ENTRIES = [

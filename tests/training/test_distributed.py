@@ -18,8 +18,8 @@ from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.images import VOID
 from ssenet_core.models.checkpoints import build_network, load_checkpoint
-from ssenet_core.storage import VOID
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.devices import Devices
 from ssenet_core.training.launch import launch

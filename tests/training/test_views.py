@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 from ssenet_core.affinity.training import ConfidentViews
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.deeplab.training import LabelledViews
-from ssenet_core.storage import RefinedScores, write_label_png, write_refined
+from ssenet_core.io.images import write_label_png
+from ssenet_core.io.maps import RefinedScores, write_refined
 from ssenet_core.training.batches import Draw
 
 RAMPS = (Ramp(20, 28, 8, 90, (1, 2)), Ramp(28, 17, 8, 200, (3,)))

@@ -11,7 +11,7 @@ from file_server import FileServer, serving
 from voc_archives import MORE, TRAIN, sbd_archive, voc_archive
 from workflow_tree import Tree, copy_tree
 
-from ssenet_core.data.sharding import shard_of
+from ssenet_core.data.dataset import shard_of
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

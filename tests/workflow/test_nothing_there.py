@@ -19,14 +19,10 @@ from ssenet_core.affinity.training import ConfidentViews
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.deeplab.training import LabelledViews
+from ssenet_core.io.files import read_json
+from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.io.maps import read_maps, read_refined
 from ssenet_core.report.one_image import one_image
-from ssenet_core.storage import (
-    read_json,
-    read_label_png,
-    read_maps,
-    read_refined,
-    write_label_png,
-)
 from ssenet_core.training.batches import Draw
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("nothing there")]

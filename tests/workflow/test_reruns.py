@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from workflow_tree import Tree, put_back
 
-from ssenet_core.data.sharding import shard_of
-from ssenet_core.storage import read_json
+from ssenet_core.data.dataset import shard_of
+from ssenet_core.io.files import read_json
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from workflow_tree import Tree, copy_tree
 
+from ssenet_core.data.dataset import shard_of
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.data.sharding import shard_of
-from ssenet_core.storage import sha256_file
+from ssenet_core.io.files import sha256_file
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 

@@ -1,10 +1,12 @@
-"""PyTorch files that end in their own checksum: damage is found before anything reads them.
+"""PyTorch files of tensors and plain values, which end in their own checksum.
 
-In: tensors and plain values. Out: a file that `torch.load` reads like any other, as what follows
-its archive does not count. The checksums inside the archive leave out its tables.
+`torch.load` reads them like any other, as what follows its archive does not count; the checksums
+inside the archive leave out its tables. Reading raises `SSENetError` with the file's name when it
+is missing, damaged, or holds anything else.
 """
 
 import hashlib
+import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -12,14 +14,15 @@ from typing import Any
 
 import torch
 
-from ssenet_core.storage import atomic_path
+from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import atomic_path, is_file
 
 SEAL = re.compile(rb"\nssenet sha256 ([0-9a-f]{64})\n")
 LENGTH = 80  # bytes of a seal
 CHUNK = 1 << 20
 
 
-def save_sealed(content: Any, path: str | Path) -> None:
+def save_tensors(content: Any, path: str | Path) -> None:
     """Write a PyTorch file and its checksum, atomically; equal contents are equal bytes."""
     with atomic_path(path) as temporary:
         with temporary.open("wb") as file:  # given a name, torch would write it into the file
@@ -29,12 +32,28 @@ def save_sealed(content: Any, path: str | Path) -> None:
             file.write(f"\nssenet sha256 {digest}\n".encode())
 
 
-def check_seal(path: str | Path) -> None:
-    """See that a PyTorch file is as it was written, as far as it can tell.
+def load_tensors(path: str | Path) -> dict[str, Any]:
+    """Read a PyTorch file of tensors and plain values; code in it is refused, never run.
 
     Raises:
-        ValueError: a checksum is wrong, its own or, in a file of others, that of one of its parts.
+        SSENetError: the file is missing, damaged, or holds anything else.
     """
+    if not is_file(path):
+        raise SSENetError(f"{path}: no such file")
+    try:
+        _check(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise SSENetError(
+            f"{path}: expected a PyTorch file of tensors only, cannot read it ({_reason(error)})"
+        ) from error
+    if not isinstance(content, dict):
+        raise SSENetError(f"{path}: expected a dictionary of tensors, found {type(content)}")
+    return content
+
+
+def _check(path: str | Path) -> None:
+    """`ValueError` where a checksum is wrong: the file's, or in one of others that of a part."""
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         file.seek(max(0, size - LENGTH))
@@ -59,3 +78,10 @@ def _digest(path: str | Path, length: int) -> str:
             digest.update(chunk)
             length -= len(chunk)
     return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """An error's first line; not PyTorch's advice to load a file that may run code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds something else"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.storage.files import atomic_path
+from ssenet_core.io.files import atomic_path
 
 VOID = 255  # the label of pixels that do not count
 # Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.

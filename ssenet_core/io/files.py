@@ -1,7 +1,6 @@
 """Whole files or none: atomic writes, text, JSON, checksums.
 
-In: a path and what belongs there. Out: a file that is whole, or the one that was there before. A
-disk that is full or may not be written to, and JSON that cannot be read, are an `SSENetError`.
+A disk that is full or may not be written to, and JSON that cannot be read, are an `SSENetError`.
 """
 
 import errno
@@ -11,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def _explained(error: BaseException, path: Path) -> BaseException:
     code = getattr(error, "errno", None)
     if code in NO_ACCESS:
         return SSENetError(f"{path}: cannot be written ({error}); make its folder writable")
-    # HDF5 and torch raise errors of their own; then the disk itself is asked.
+    # torch raises errors of its own; then the disk itself is asked.
     if code in NO_SPACE or (code is None and shutil.disk_usage(path.parent).free < FULL):
         return SSENetError(
             f"{path}: no space is left on its disk, so it was not written; free some, or put "
@@ -80,6 +79,14 @@ def remove_leftovers(paths: Iterable[str | Path]) -> None:
             found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]*)?", entry.name)  # as mkstemp has it
             if found and found[1] in whole and entry.is_file(follow_symlinks=False):
                 Path(entry).unlink(missing_ok=True)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a plain file; no, too, for names that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -101,11 +108,6 @@ def read_json(path: str | Path) -> Any:
         raise SSENetError(f"{path}: no such file") from error
     except (OSError, ValueError, RecursionError) as error:
         raise SSENetError(f"{path}: expected JSON, found something else ({error})") from error
-
-
-def write_record(path: str | Path, shard: int, images: Sequence[str]) -> None:
-    """Write a shard's record: which images it holds. It comes last, so it vouches for the files."""
-    write_json(path, {"shard": shard, "images": list(images)})
 
 
 def sha256_file(path: str | Path) -> str:

@@ -15,21 +15,15 @@ configfile: workflow.source_path("config.yaml")
 
 include: "rules/resources.smk"
 include: "rules/common.smk"
-include: "rules/sources.smk"
-include: "rules/download.smk"
-
-
-if not AWAITED:
-
-    include: "rules/targets.smk"
-    include: "rules/data.smk"
-    include: "rules/cam.smk"
-    include: "rules/affinity.smk"
-    include: "rules/deeplab.smk"
-    include: "rules/evaluation.smk"
-    include: "rules/report.smk"
-    include: "rules/paper_inputs.smk"
-    include: "rules/paper.smk"
+include: "rules/targets.smk"
+include: "rules/data.smk"
+include: "rules/cam.smk"
+include: "rules/affinity.smk"
+include: "rules/deeplab.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+include: "rules/paper_inputs.smk"
+include: "rules/paper.smk"
 
 
 localrules:
@@ -39,6 +33,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        refuse_awaited if AWAITED else [run_files(), rules.report.output],
+        run_files(),
+        rules.report.output,
     message:
         "Everything is made"

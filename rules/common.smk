@@ -1,7 +1,6 @@
 """What the rules share: the checked configuration, paths, settings of variants, shards of splits."""
 
 import os
-import re
 import sys
 from copy import copy
 from functools import cache
@@ -9,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Jobs import the library that lies beside this workflow, whatever else is installed.
 sys.path.insert(0, str(workflow.basedir))
@@ -16,7 +16,6 @@ search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import config as configuration
-from ssenet_core.data.archive import is_filled
 from ssenet_core.data.dataset import (
     class_names,
     evenly_spaced,
@@ -28,9 +27,10 @@ from ssenet_core.data.dataset import (
     unlisted_rows,
 )
 from ssenet_core.data.layout import some_of
+from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights, weights_file
+from ssenet_core.models.pretrained import first_weights_file
 
 
 def clean(function, *arguments):
@@ -72,33 +72,28 @@ def dataset_section():
 
 
 DATASET = dataset_section()
-VOC = f"{config['download']['folder']}/VOC2012"
-
-
-def is_voc2012():
-    """Whether the dataset is the one that rules/download.smk fetches."""
-    own = DATASET["source"] == "voc" and DATASET["list_dir"] == "ImageSets/Segmentation"
-    return own and os.path.realpath(DATASET["root"]) == os.path.realpath(VOC)
-
-
-def awaited_lists():
-    """Lists of the dataset that are not here, and that rules/download.smk makes."""
-    names = {"train", "val", "train_aug"} & set(DATASET["lists"].values())
-    files = [f"{VOC}/{DATASET['list_dir']}/{name}.txt" for name in sorted(names)]
-    return [file for file in files if is_voc2012() and not os.path.exists(file)]
-
-
-AWAITED = awaited_lists()  # until they are here, only the rules that fetch them are
+DOWNLOAD = " ".join(["ssenet download", *map(str, workflow.overwrite_configfiles or [])])
+if missing := missing_voc2012(config):
+    raise WorkflowError(
+        f"dataset {DATASET['name']}: {', '.join(map(str, missing))} not found (seen from {os.getcwd()}); "
+        f"to download what is missing: {DOWNLOAD}"
+    )
 IDS = {
     split: ids
     for split in ("train", "pseudo_eval", "val", "test")
-    if not AWAITED and (ids := clean(split_ids, DATASET, split))
+    if (ids := clean(split_ids, DATASET, split))
 }
 SPLITS = list(IDS)
 for split, name in DATASET["lists"].items():
-    if not AWAITED and split not in SPLITS and (name is not None or split == "train"):
+    if split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
 clean(refuse_strangers, IDS)
+if workflow.is_main_process and (unlisted := clean(unlisted_rows, DATASET, IDS)):
+    table = os.path.normpath(os.path.join(DATASET["root"], DATASET["tags_csv"]["train"]))
+    logger.warning(
+        f"{table}: {len(unlisted)} image(s) with a row are in no list and are left out: "
+        f"{some_of(unlisted)}"
+    )
 SCORED = [
     split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
 ]
@@ -232,11 +227,6 @@ def weights_of(section, name):
     return resolved(section, name)["backbone"]["weights"]
 
 
-def backbone_of(section, name):
-    """The name of a variant's backbone."""
-    return resolved(section, name)["backbone"]["name"]
-
-
 def starts_of(cam):
     """The CAM variants that one starts from, directly or by others; the first trained first."""
     start = configuration.starting_variant(weights_of("cam", cam), cam)
@@ -254,37 +244,23 @@ def first_weights(section):
             return f"{CAM}/model.pt".format(**wildcards)
         if start := configuration.starting_variant(source, wildcards.cam):
             return f"{CAM}/model.pt".format(cam=start)
-        file = file_of_weights(section, wildcards[section])
-        return there_or_made(section, file) if file else []
+        return existing_weights(section, wildcards[section]) or []
 
     return weights
 
 
-def file_of_weights(section, name):
-    """The file that a variant's first weights are in; None if no file is to be put in place.
-
-    ImageNet weights may lie in an installed package; a CAM network's are the workflow's own.
-    """
-    source, backbone = weights_of(section, name), backbone_of(section, name)
-    if source is None or source.partition(":")[0] == "cam":
-        return None
-    if source != IMAGENET:
-        return source
-    if is_packaged(backbone):
-        clean(packaged_weights, backbone)
-        return None
-    return weights_file(backbone, f"{config['download']['folder']}/weights")
-
-
-def there_or_made(section, source):
-    """A file that a user names; ends the workflow if it is not there and no rule makes it."""
-    if os.path.exists(source) or any(made.is_producer(source) for made in workflow.rules):
-        return source
-    raise WorkflowError(
-        f"{section}: backbone.weights: {source}: no such file (seen from {os.getcwd()}); "
-        "put the file there, or take a backbone whose weights a package brings, such as "
-        "{name: efficientnet_lite0, weights: imagenet}"
-    )
+def existing_weights(section, name):
+    """The file of a variant's first weights, None where none is needed; an error if it is missing."""
+    backbone = resolved(section, name)["backbone"]
+    file = clean(first_weights_file, backbone, config["download"]["folder"])
+    if file and not os.path.exists(file):
+        raise WorkflowError(
+            f"{section}: backbone.weights: {file}: no such file (seen from {os.getcwd()}); "
+            f"download ImageNet weights by: {DOWNLOAD}, put a file of your own there, or take a "
+            "backbone whose weights a package brings, such as "
+            "{name: efficientnet_lite0, weights: imagenet}"
+        )
+    return file
 
 
 @cache

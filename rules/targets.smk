@@ -36,15 +36,14 @@ def measured_scales():
 
 
 def refuse_missing_weights():
-    """End the workflow if first weights that the run names can be had from nowhere.
+    """End the workflow if files of first weights that the run names are missing.
 
     Snakemake passes over what an input function raises where the rule's files are there already.
     """
     networks = [("cam", name) for name in TRAINED_CAMS]
     networks += [(key, chain[key]) for chain in CHAINS for key in ("affinity", "deeplab")]
     for section, name in networks:
-        if file := file_of_weights(section, name):
-            there_or_made(section, file)
+        existing_weights(section, name)
 
 
 def names_in(folder):

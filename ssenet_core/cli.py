@@ -5,6 +5,7 @@ import contextlib
 import math
 import os
 import re
+import socket
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -62,6 +63,15 @@ def _export(options: argparse.Namespace) -> None:
 
     export_model(options.model, options.out, size=options.size)
     print(options.out)
+
+
+def _download(options: argparse.Namespace) -> None:
+    from ssenet_core.config import read_configuration
+    from ssenet_core.data.download import download
+
+    socket.setdefaulttimeout(60)  # seconds of silence; the libraries that download set none
+    new = download(read_configuration(options.recipes))
+    print("\n".join(map(str, new)) or "nothing is missing")
 
 
 def _init(options: argparse.Namespace) -> None:
@@ -126,6 +136,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands.add_parser("init", help="write a configuration for photographs of your own"))
+    download = commands.add_parser(
+        "download", help="bring the public data and weights that a configuration needs"
+    )
+    download.add_argument(
+        "recipes",
+        nargs="*",
+        type=Path,
+        metavar="RECIPE",
+        help="configurations laid over config.yaml, as recipes/voc2012.yaml",
+    )
+    download.set_defaults(action=_download)
     _add_show(
         commands.add_parser("show", help="draw all that a run has made of one image as a picture")
     )

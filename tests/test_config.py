@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from ssenet_core.config import (
+    read_configuration,
     read_text_values,
     resolve,
     seeded,
@@ -36,7 +37,22 @@ def overlaid(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("recipe", sorted(path.name for path in (ROOT / "recipes").glob("*.yaml")))
 def test_every_recipe_is_valid(recipe: str) -> None:
-    validate(overlaid(default(), yaml.safe_load((ROOT / "recipes" / recipe).read_text())), SCHEMA)
+    path = ROOT / "recipes" / recipe
+    assert read_configuration([path]) == overlaid(default(), yaml.safe_load(path.read_text()))
+
+
+def test_overlays_are_merged_in_their_order_and_checked(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("cam: {defaults: {epochs: 3, optimizer: {lr: 1e-4}}}\n")
+    second.write_text("cam: {defaults: {epochs: 4}}\n")
+    settings = read_configuration([first, second])["cam"]["defaults"]
+    assert (settings["epochs"], settings["optimizer"]["lr"]) == (4, 1e-4)
+    for text in ("cam: {defaults: {epoch: 3}}", "cam: {}\ncam: {}", "cam: [", "- 1", "\0"):
+        second.write_text(text)
+        with pytest.raises(SSENetError):
+            read_configuration([first, second])
+    with pytest.raises(SSENetError, match=r"none\.yaml: expected a YAML file"):
+        read_configuration([tmp_path / "none.yaml"])
 
 
 def test_the_default_is_valid() -> None:

@@ -3,6 +3,8 @@
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,3 +81,33 @@ def sbd_archive(ids: Sequence[str] = (TRAIN[0], *VAL, *MORE)) -> bytes:
     masks = {f"{top}/cls/{name}.mat": mat_bytes(labels_of(2)) for name in ids}
     others = {f"{top}/inst/{ids[0]}.mat": b"", f"{top}/train.txt": b"", f"{top}/val.txt": b""}
     return packed(others | masks, "w:gz")
+
+
+def voc_overlay(address: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """A configuration's overlay for VOC 2012 and weights `net.pth` from a server.
+
+    Args:
+        address: of the server.
+        files: what it has at /voc.tar, /sbd.tgz and /net.pth.
+    """
+    sources = {
+        name: {"url": f"{address}{name}", "sha256": sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    return {
+        "dataset": {
+            "name": "tiny",
+            "source": "voc",
+            "root": "data/VOC2012",
+            "classes": None,
+            "tags": ["xml"],
+            "mask_dir": "SegmentationClassAug",
+            "lists": {"train": "train_aug", "pseudo_eval": "train", "val": "val", "test": None},
+        },
+        "cam": {"defaults": {"backbone": {"weights": "data/weights/net.pth"}}},
+        "download": {
+            "voc2012": sources["/voc.tar"],
+            "sbd": sources["/sbd.tgz"],
+            "weights": {"net.pth": sources["/net.pth"]},
+        },
+    }

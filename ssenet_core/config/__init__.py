@@ -6,6 +6,7 @@ the key's path and what is allowed there.
 
 from ssenet_core.config.compute import gpus_a_job, inference_needs, training_devices
 from ssenet_core.config.faults import STAGES
+from ssenet_core.config.overlays import read_configuration
 from ssenet_core.config.repeated import refuse_repeated_keys
 from ssenet_core.config.texts import read_text_values
 from ssenet_core.config.validation import validate
@@ -23,6 +24,7 @@ __all__ = [
     "gpus_a_job",
     "inference_needs",
     "merged",
+    "read_configuration",
     "read_text_values",
     "refuse_repeated_keys",
     "resolve",

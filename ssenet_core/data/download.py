@@ -1,312 +1,196 @@
-"""Files from public addresses: fetched once, resumed where they broke off, checked before use.
+"""Download of the public data and weights that a configuration needs and that are not on disk.
 
-In: an address and what the file's checksum must be. Out: the file under its own name, whole and
-verified; until then it grows as `NAME.part` beside it, and the next attempt goes on from there.
-Fails with one `SSENetError` that names the address, the file, the expected and the found.
-
-What a server sends is trusted for its checksum alone. So plain http needs a whole checksum (md5 or
-sha256; that of this machine itself needs none of this), and no file is taken without any.
+Files and folders get their names when they are whole. Raises `SSENetError` that lists what could
+not be had: the address, what was expected, what to do.
 """
 
-import hashlib
-import http.client
-import ipaddress
-import logging
 import shutil
-import socket
-import ssl
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from tarfile import TarError
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+from torch.hub import download_url_to_file
+from torchvision.datasets.utils import extract_archive
+
+from ssenet_core.config import STAGES, resolve
+from ssenet_core.data.layout import listing, read_list, some_of
+from ssenet_core.data.voc2012 import AUG, IMAGES, LISTS, TRAIN_AUG, missing_voc2012, voc2012_root
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import write_text
+from ssenet_core.io.images import write_label_png
 from ssenet_core.jobs import progress
+from ssenet_core.models.imagenet import convert_resnet38
+from ssenet_core.models.pretrained import first_weights_file, weights_file
 
-LOG = logging.getLogger("ssenet")
-BLOCK = 1 << 20  # bytes, also the unit of the progress bar
-CHECKSUMS = ("md5", "sha256", "sha256_prefix")
-SHORTEST_PREFIX = 8  # hexadecimal digits
-BUSY = {408, 425, 429, 500, 502, 503, 504}  # answers that may be another one in a moment
-RANGE_NOT_SATISFIABLE = 416
+RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"
+SBD_MASKS = "benchmark_RELEASE/dataset/cls"
 
+# What the readers of archives and MATLAB files raise over another content than theirs.
+UNREADABLE = (
+    *(OSError, EOFError, LookupError, ValueError, RuntimeError),
+    *(TarError, zlib.error, MatReadError),
+)
 
-@dataclass(frozen=True)
-class Retries:
-    """How often a transfer is taken up again that brings nothing, and how long to wait.
-
-    Attributes:
-        attempts: in a row without a block of progress.
-        pause: seconds before the second attempt; doubled each time.
-        timeout: seconds of silence after which a connection counts as dropped.
-    """
-
-    attempts: int = 5
-    pause: float = 2.0
-    timeout: float = 60.0
+Config = Mapping[str, Any]
 
 
-RETRIES = Retries()
-
-
-def fetch(source: Mapping[str, Any], target: str | Path, *, key: str) -> None:
-    """Have what an entry of the section `download` describes at `target`.
+def download(config: Config) -> list[Path]:
+    """Download what the configuration needs and is not on disk.
 
     Args:
-        source: url, and any of md5, sha256, sha256_prefix; each may be null.
-        target: where the file belongs. One that is there is checked, and not fetched again.
-        key: the entry's place in the configuration, for messages.
+        config: the whole configuration.
+
+    Returns:
+        The folders and files that are new.
 
     Raises:
-        SSENetError: as `download`; or there is neither a file nor an address.
+        SSENetError: all that could not be had; what could is there.
     """
-    checksums = {name: source[name] for name in CHECKSUMS if source.get(name)}
-    if source.get("url") is None:
-        if not Path(target).is_file():
-            raise SSENetError(
-                f"{target}: no such file, and {key}.url is null, as no lasting public address is "
-                f"known; put the file there, or set {key}.url and its checksum, {key}.sha256"
+    data, weights = missing_voc2012(config), _missing_weights(config)
+    steps: list[Callable[[], None]] = [partial(_complete_voc2012, config, data)]
+    steps += [partial(_bring_weights, config, file) for file in weights]
+    problems = []
+    for step in steps:
+        try:
+            step()
+        except SSENetError as error:
+            problems.append(str(error))
+    if problems:
+        raise SSENetError(listing("the download is not complete", problems))
+    return data + weights
+
+
+def _complete_voc2012(config: Config, missing: Sequence[Path]) -> None:
+    """Add what VOC 2012 lacks: its archive's files, the masks of SBD, the list `train_aug`."""
+    root, sources = voc2012_root(config), config["download"]
+    if root / IMAGES in missing:
+        archive = "VOCtrainval_11-May-2012.tar"
+        with _unpacked(sources["voc2012"], "download.voc2012", archive, root.parent) as folder:
+            (folder / "VOCdevkit" / "VOC2012").replace(root)
+    if root / AUG in missing:
+        with _unpacked(sources["sbd"], "download.sbd", "benchmark.tgz", root) as folder:
+            _gather_masks(root, folder).replace(root / AUG)
+    if root / TRAIN_AUG in missing:
+        _list_train_aug(root)
+
+
+def _gather_masks(root: Path, unpacked: Path) -> Path:
+    """Make a folder in `unpacked` of VOC's masks and of SBD's for all other images.
+
+    Where both have a mask it is VOC's, which has a void border and is what scores are measured on.
+    """
+    target = unpacked / AUG
+    target.mkdir()
+    for split in ("train", "val"):
+        for image_id in read_list(root / LISTS / f"{split}.txt"):
+            shutil.copyfile(
+                root / "SegmentationClass" / f"{image_id}.png", target / f"{image_id}.png"
             )
-        if checksums:
-            _refuse_other_file(Path(target), checksums, key)
-        return
-    if not checksums:
-        raise SSENetError(
-            f"{key}: {source['url']} has no checksum, and a file without one is not taken; "
-            f"set {key}.sha256 (sha256sum of a copy that you trust)"
-        )
-    download(source["url"], target, **checksums)
+    files = sorted((unpacked / SBD_MASKS).glob("*.mat"))
+    if not files:
+        raise FileNotFoundError(f"it has no masks {SBD_MASKS}/*.mat")
+    for file in progress(files, total=len(files), description="masks of SBD"):
+        mask = target / f"{file.stem}.png"
+        if not mask.exists():
+            write_label_png(mask, loadmat(file)["GTcls"]["Segmentation"][0, 0])
+    return target
 
 
-def download(
-    url: str,
-    target: str | Path,
-    *,
-    md5: str | None = None,
-    sha256: str | None = None,
-    sha256_prefix: str | None = None,
-    retries: Retries = RETRIES,
-) -> None:
-    """Fetch `url` as `target`, or leave `target` as it is when it is there already.
+def _list_train_aug(root: Path) -> None:
+    """List the images with a mask in `SegmentationClassAug`, those of VOC's `val` left out.
 
-    Args:
-        url: https, or http where there is a whole checksum. The standard variables (`https_proxy`,
-            `no_proxy`, ...) name a proxy.
-        target: the file; its folder is made.
-        md5: hexadecimal checksum.
-        sha256: hexadecimal checksum.
-        sha256_prefix: its first digits, at least eight, as in the names of torchvision's weights.
-        retries: what to do about dropped connections.
+    With the masks of VOC and SBD these are 10,582: SBD has masks of many images of `val`.
 
     Raises:
-        SSENetError: another scheme, no checksum, no answer, no such file there, the transfer broke
-            off again and again, the disk is full, or the bytes are others than expected.
+        SSENetError: images of VOC's `train` have no mask there.
     """
-    given = {"md5": md5, "sha256": sha256, "sha256_prefix": sha256_prefix}
-    checksums = {name: value.lower() for name, value in given.items() if value}
-    _require_checksum(url, checksums)
-    _require_safe(url, checksums)
-    target = Path(target)
-    if target.is_file():
-        _refuse_other_file(target, checksums, url)
-        LOG.info("%s: is here already", target)
+    masks = {path.stem for path in (root / AUG).glob("*.png")}
+    train, val = (set(read_list(root / LISTS / f"{split}.txt")) for split in ("train", "val"))
+    if missing := sorted(train - masks):
+        raise SSENetError(
+            f"{root / AUG}: expected a mask of each image of VOC's train, {len(missing)} lack one "
+            f"({some_of(missing)}); add them, or remove the folder and download again"
+        )
+    write_text(root / TRAIN_AUG, "".join(f"{name}\n" for name in sorted(masks - val)))
+
+
+def _missing_weights(config: Config) -> list[Path]:
+    """Files of first weights that variants name and that are not on disk."""
+    files = {
+        first_weights_file(resolve(config, section, name)["backbone"], config["download"]["folder"])
+        for section in STAGES
+        for name in config[section]["variants"]
+    }
+    return [Path(file) for file in sorted(filter(None, files)) if not Path(file).exists()]
+
+
+def _bring_weights(config: Config, file: Path) -> None:
+    """Download a file of first weights; ResNet-38's is converted from MXNet's file."""
+    folder = Path(config["download"]["folder"]) / "weights"
+    if file != Path(weights_file("resnet38", folder)):
+        _fetch_weights(config, file, folder)
         return
-    part = target.with_name(f"{target.name}.part")
+    params = folder / RESNET38_PARAMS
+    if not params.exists():
+        _fetch_weights(config, params, folder)
+    convert_resnet38(params, file)
+
+
+def _fetch_weights(config: Config, file: Path, folder: Path) -> None:
+    known = config["download"]["weights"] if file.parent == folder else {}
+    _fetch(known.get(file.name, {}), f"download.weights[{file.name}]", file)
+
+
+def _fetch(source: Config, key: str, target: Path) -> None:
+    """Download one file, whole and with the right checksum, or raise `SSENetError`.
+
+    Args:
+        source: `url` and `sha256`, the checksum or its first digits.
+        key: the place of `source` in the configuration.
+        target: the file.
+    """
+    if not source.get("url") or not source.get("sha256"):
+        raise SSENetError(
+            f"{target}: no such file, and {key} has no url with a sha256; put the file there, or "
+            "set both"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _transfer(url, part, checksums, retries)
-        wrong = _differences(part, checksums)
-        if wrong:
-            part.unlink()
-            raise SSENetError(
-                f"{url}: for {target}, {'; '.join(wrong)}; {part} was removed. Try again; if it "
-                "happens again, name another address in the section download of the configuration"
-            )
-        part.replace(target)
-    except OSError as error:
-        raise SSENetError(f"{url}: cannot write {part} ({error})") from error
-    LOG.info("%s: fetched from %s", target, url)
-
-
-class _Dropped(Exception):
-    """A transfer that broke off, and may get on when it is tried again."""
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirections to addresses alone that would have been taken themselves."""
-
-    def __init__(self, checksums: Mapping[str, str]) -> None:
-        self.checksums = checksums
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Any,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        _require_safe(newurl, self.checksums)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _require_checksum(url: str, checksums: Mapping[str, str]) -> None:
-    if not checksums:
-        raise SSENetError(f"{url}: a file without a checksum is not taken; give md5 or sha256")
-    prefix = checksums.get("sha256_prefix", "0" * SHORTEST_PREFIX)
-    if len(prefix) < SHORTEST_PREFIX:
-        raise SSENetError(f"{url}: sha256_prefix {prefix!r} has under {SHORTEST_PREFIX} digits")
-
-
-def _require_safe(url: str, checksums: Mapping[str, str]) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SSENetError(f"{url}: expected an address that begins with https:// or http://")
-    whole = {"md5", "sha256"} & checksums.keys()
-    if parts.scheme == "http" and not whole and not _is_this_machine(parts.hostname):
+        download_url_to_file(source["url"], str(target), source["sha256"])
+    except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise SSENetError(
-            f"{url}: anyone on the way can change what comes by http; "
-            "give the whole checksum (md5 or sha256), or an https address"
-        )
+            f"{source['url']}: cannot download it as {target} ({error}); try again, or set "
+            f"{key}.url to another address of the same file"
+        ) from error
 
 
-def _is_this_machine(host: str) -> bool:
+@contextmanager
+def _unpacked(source: Config, key: str, archive: str, beside: Path) -> Iterator[Path]:
+    """Yield a temporary folder in `beside` that holds an archive's files; it goes in any case.
+
+    Args:
+        source: where the archive comes from, as in `_fetch`.
+        key: the place of `source` in the configuration.
+        archive: its name, by whose suffix it is read.
+        beside: a folder on the file system where the files are to stay.
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _transfer(url: str, part: Path, checksums: Mapping[str, str], retries: Retries) -> None:
-    """Bring `part` to its full length, over as many connections as it takes."""
-    opener = urllib.request.build_opener(_Redirects(checksums))
-    failures = 0
-    while True:
-        before = _size(part)
-        try:
-            _go_on(opener, url, part, retries.timeout)
-            return
-        except _Dropped as error:
-            failures = 1 if _size(part) - before >= BLOCK else failures + 1
-            if failures >= retries.attempts:
-                raise SSENetError(
-                    f"{url}: {error}, after {failures} attempts; {part} has {_size(part)} bytes, "
-                    "and the next run goes on from there"
-                ) from error
-            LOG.warning("%s: %s; trying again", url, error)
-            time.sleep(retries.pause * 2 ** (failures - 1))
-
-
-def _go_on(opener: urllib.request.OpenerDirector, url: str, part: Path, timeout: float) -> None:
-    """One connection: ask for what `part` lacks, and append it."""
-    have = _size(part)
-    headers = {"Accept-Encoding": "identity", "User-Agent": "ssenet"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=timeout) as answer:
-            start, size = _extent(answer, have)
-            _require_space(part, size, start)
-            with part.open("r+b" if start else "wb") as file:
-                file.seek(start)
-                _append(answer, file, start=start, size=size, name=part.stem)
-    except urllib.error.HTTPError as error:
-        _judge(error, url, part, have)
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, socket.gaierror | ssl.SSLCertVerificationError):
-            raise SSENetError(
-                f"{url}: cannot reach it ({error.reason}); is the address right, and is there a "
-                "connection, or https_proxy for one?"
-            ) from error
-        raise _Dropped(f"cannot reach it ({error.reason})") from error
-    except (http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-        raise _Dropped(f"the connection broke off ({error!r})") from error
-
-
-def _judge(error: urllib.error.HTTPError, url: str, part: Path, have: int) -> None:
-    """What an answer that is an error means; returns where `part` is whole."""
-    if error.code == RANGE_NOT_SATISFIABLE and have:
-        if error.headers.get("Content-Range", "").rpartition("/")[2] == str(have):
-            return
-        part.unlink()
-        raise _Dropped(f"{part} was no beginning of the file there, and was removed") from error
-    if error.code in BUSY:
-        raise _Dropped(f"the server answered {error.code} {error.reason}") from error
-    raise SSENetError(
-        f"{url}: the server answered {error.code} {error.reason}; name another address in the "
-        "section download of the configuration"
-    ) from error
-
-
-def _extent(answer: Any, have: int) -> tuple[int, int | None]:
-    """Where in the file the answer's bytes begin, and the file's size if the server says it."""
-    if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
-        size = answer.headers.get("Content-Length", "")
-        return 0, int(size) if size.isdecimal() else None
-    extent, _, size = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-    if extent.partition("-")[0] != str(have):
-        raise _Dropped(f"asked for the bytes from {have}, the server sent {extent or 'others'}")
-    return have, int(size) if size.isdecimal() else None
-
-
-def _require_space(part: Path, size: int | None, start: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if size is not None and size - start > free:
+        beside.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".download-", dir=beside) as name:
+            path = Path(name) / archive
+            _fetch(source, key, path)
+            extract_archive(path, name, remove_finished=True)
+            yield Path(name)
+    except UNREADABLE as error:
         raise SSENetError(
-            f"{part}: {size - start} bytes are to come and the disk has {free} free; make room"
-        )
-
-
-def _append(answer: BinaryIO, file: BinaryIO, *, start: int, size: int | None, name: str) -> None:
-    """Copy an answer's bytes to the file's end; `_Dropped` when fewer came than announced."""
-    blocks: Iterable[bytes] = _blocks(answer)
-    if size is not None:
-        done = start // BLOCK
-        total = done + -(-(size - start) // BLOCK)
-        blocks = progress(blocks, total=total, description=f"{name}, MiB", done=done)
-    for block in blocks:
-        file.write(block)
-    if size is not None and file.tell() != size:
-        raise _Dropped(f"the connection broke off at byte {file.tell()} of {size}")
-
-
-def _blocks(answer: BinaryIO) -> Iterator[bytes]:
-    while True:
-        try:
-            block = answer.read(BLOCK)
-        except (http.client.HTTPException, OSError) as error:
-            raise _Dropped(f"the connection broke off ({error!r})") from error
-        if not block:
-            return
-        yield block
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _refuse_other_file(path: Path, checksums: Mapping[str, str], wanted: str) -> None:
-    wrong = _differences(path, checksums)
-    if wrong:
-        raise SSENetError(
-            f"{path}: it is there, and is not the file of {wanted}: {'; '.join(wrong)}; "
-            "remove it to have it fetched"
-        )
-
-
-def _differences(path: Path, checksums: Mapping[str, str]) -> list[str]:
-    """How a file's checksums differ from the expected ones."""
-    wrong = []
-    for name, expected in checksums.items():
-        algorithm = name.removesuffix("_prefix")
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if not found.startswith(expected.lower()):
-            what = f"{algorithm} {expected}{'...' if name != algorithm else ''}"
-            wrong.append(f"expected {what}, found {found}")
-    return wrong
+            f"{source['url']}: expected {archive}, cannot take its files into {beside} ({error}); "
+            f"make room, or set {key} to that archive"
+        ) from error

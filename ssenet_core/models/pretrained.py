@@ -1,11 +1,13 @@
-"""Where the ImageNet weights of a backbone are: in an installed package, or a file in a folder.
+"""Where first weights of a backbone are: in an installed package, or in a file.
 
 Without torch, so that the workflow can ask while it is read. Raises `SSENetError` where a package
 that ought to be installed is not.
 """
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.catalogue import TIMM
@@ -48,3 +50,26 @@ def weights_file(backbone: str, folder: str | Path) -> str:
     if name == "resnet38":
         return f"{folder}/{RESNET38_FILE}"
     return f"{folder}/{name}.safetensors" if backbone.startswith(TIMM) else f"{folder}/{name}.pth"
+
+
+def first_weights_file(backbone: Mapping[str, Any], folder: str | Path) -> str | None:
+    """The file that a variant's first weights are read from; None if none has to be put in place.
+
+    ImageNet weights may lie in an installed package; a CAM network's are the workflow's own.
+
+    Args:
+        backbone: the variant's section `backbone`.
+        folder: of downloads, with weights in its folder `weights`.
+
+    Raises:
+        SSENetError: as `packaged_weights`.
+    """
+    name, source = backbone["name"], backbone["weights"]
+    if source is None or source.partition(":")[0] == "cam":
+        return None
+    if source != IMAGENET:
+        return str(source)
+    if is_packaged(name):
+        packaged_weights(name)
+        return None
+    return weights_file(name, f"{folder}/weights")

@@ -240,7 +240,7 @@ def _missing_weights(weights: Weights | None, file: str) -> list[str]:
         return []
     return [
         f"note         the ImageNet weights of {weights.backbone} are not in {weights.awaited}; "
-        f"snakemake --cores 1 --configfile {file} download fetches them, if they have an address"
+        f"ssenet download {file} brings them, if they have an address"
     ]
 
 

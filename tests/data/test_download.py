@@ -1,232 +1,211 @@
-"""Downloads end with the right bytes under the final name, or with one error and nothing there."""
+"""Downloads from a server on loopback end whole under their names, or in one error and nothing."""
 
-import hashlib
-import socket
+import os
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from file_server import FileServer, serving
+from voc_archives import MORE, TRAIN, VAL, labels_of, packed, sbd_archive, voc_archive, voc_overlay
 
+from ssenet_core.config import read_configuration
 from ssenet_core.data import download as module
-from ssenet_core.data.download import BLOCK, Retries, download, fetch
+from ssenet_core.data.download import RESNET38_PARAMS, download
+from ssenet_core.data.layout import read_list
+from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.images import read_label_png
 
-CONTENT = np.random.default_rng(0).bytes(3 * BLOCK + 1234)
-MD5, SHA256 = hashlib.md5(CONTENT).hexdigest(), hashlib.sha256(CONTENT).hexdigest()
-HALF = len(CONTENT) // 2
-SOON = Retries(attempts=3, pause=0.0, timeout=5.0)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "*")
+FILES = {"/voc.tar": voc_archive(), "/sbd.tgz": sbd_archive(), "/net.pth": b"tensors"}
+VOC, WEIGHTS = Path("data/VOC2012"), Path("data/weights/net.pth")
+MASKS, TRAIN_AUG = VOC / "SegmentationClassAug", VOC / "ImageSets/Segmentation/train_aug.txt"
 
 
 @pytest.fixture
-def server() -> Iterator[FileServer]:
-    with serving({"/a.bin": CONTENT}) as state:
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FileServer]:
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.chdir(tmp_path)
+    with serving(dict(FILES)) as state:
         yield state
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "a.bin"
+def config(server: FileServer) -> dict[str, Any]:
+    Path("voc.yaml").write_text(yaml.safe_dump(voc_overlay(server.address, FILES)))
+    return read_configuration(["voc.yaml"])
 
 
-def part_of(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part")
+def refused(config: dict[str, Any]) -> str:
+    with pytest.raises(SSENetError) as caught:
+        download(config)
+    assert not leftovers()
+    return str(caught.value)
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*"))
+def leftovers() -> list[Path]:
+    return [path for path in Path("data").rglob("*") if path.match(".*") or path.match("*.partial")]
+
+
+def test_all_that_is_needed_comes_once(config: dict[str, Any], server: FileServer) -> None:
+    config["download"]["folder"] = "./data/"
+    assert download(config) == [VOC / "JPEGImages", MASKS, TRAIN_AUG, WEIGHTS]
+    assert WEIGHTS.read_bytes() == FILES["/net.pth"]
+    assert read_list(VOC / "ImageSets/Segmentation/train.txt") == TRAIN
+    assert (VOC / "Annotations" / f"{MORE[0]}.xml").is_file()
+    assert read_list(TRAIN_AUG) == sorted([*TRAIN, *MORE])  # SBD has a mask of val's image, too
+    assert not leftovers()
+    assert download(config) == []
+    assert sorted(server.asked) == sorted(FILES)
+
+
+def test_voc_masks_come_first_and_those_of_sbd_are_kept(config: dict[str, Any]) -> None:
+    download(config)
+    assert sorted(path.stem for path in MASKS.iterdir()) == sorted([*TRAIN, *VAL, *MORE])
+    for name in (*TRAIN, *VAL):
+        np.testing.assert_array_equal(read_label_png(MASKS / f"{name}.png"), labels_of(1, 255))
+    for name in MORE:
+        np.testing.assert_array_equal(read_label_png(MASKS / f"{name}.png"), labels_of(2))
+
+
+def test_other_data_are_not_downloaded(config: dict[str, Any], server: FileServer) -> None:
+    for change in (
+        {"source": "shapes", "root": None},
+        {"root": "data/other"},
+        {"list_dir": "lists"},
+    ):
+        other = {**config, "dataset": {**config["dataset"], **change}}
+        assert missing_voc2012(other) == []
+    plain = deepcopy(config)
+    plain["dataset"].update(mask_dir="SegmentationClass", lists={"train": "train"})
+    download(plain)
+    assert "/sbd.tgz" not in server.asked
+    assert not MASKS.exists()
+
+
+def test_what_is_there_is_kept(config: dict[str, Any], server: FileServer) -> None:
+    download(config)
+    VOC.rename("kept")
+    VOC.symlink_to(Path("kept").absolute())
+    (MASKS / f"{MORE[0]}.png").unlink()
+    TRAIN_AUG.unlink()
+    server.asked.clear()
+    assert download(config) == [TRAIN_AUG]
+    assert read_list(TRAIN_AUG) == sorted([*TRAIN, MORE[1]])
+    for mask in MASKS.iterdir():
+        mask.unlink()
+    MASKS.rmdir()
+    download(config)
+    assert server.asked == ["/sbd.tgz"]
+    assert (MASKS / f"{MORE[0]}.png").is_file()
+
+
+def test_masks_that_lack_some_of_train_make_no_list(config: dict[str, Any]) -> None:
+    download(config)
+    (MASKS / f"{TRAIN[0]}.png").unlink()
+    TRAIN_AUG.unlink()
+    assert f"1 lack one ({TRAIN[0]})" in refused(config)
+    assert not TRAIN_AUG.exists()
+
+
+def test_a_wrong_checksum_is_refused_and_the_rest_comes(
+    config: dict[str, Any], server: FileServer
+) -> None:
+    server.files["/sbd.tgz"] = sbd_archive(MORE)
+    told = refused(config)
+    for words in (f"{server.address}/sbd.tgz: ", config["download"]["sbd"]["sha256"], "try again"):
+        assert words in told
+    assert not MASKS.exists()
+    assert not TRAIN_AUG.exists()
+    assert WEIGHTS.is_file()
+    server.files["/sbd.tgz"] = FILES["/sbd.tgz"]
+    download(config)
+    assert sorted(server.asked) == sorted([*FILES, "/sbd.tgz"])
+
+
+@pytest.mark.parametrize(("path", "file"), [("/voc.tar", VOC), ("/net.pth", WEIGHTS)])
+def test_a_broken_off_download_leaves_nothing(
+    config: dict[str, Any], server: FileServer, path: str, file: Path
+) -> None:
+    server.cuts[path] = 5
+    assert f"{server.address}{path}: cannot download it" in refused(config)
+    assert not file.exists()
+    server.cuts.clear()
+    download(config)
+    assert file.exists()
+
+
+def test_an_interrupted_unpacking_leaves_nothing(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(archive: Path, folder: str, remove_finished: bool) -> None:
+        (Path(folder) / "VOCdevkit/VOC2012/JPEGImages").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "extract_archive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            download(config)
+    assert not list(Path("data").rglob("*"))
+    download(config)
+    assert (VOC / "JPEGImages" / f"{MORE[0]}.jpg").is_file()
 
 
 @pytest.mark.parametrize(
-    "checksums",
-    [{"md5": MD5}, {"sha256": SHA256.upper()}, {"sha256_prefix": SHA256[:8], "md5": MD5}],
+    ("path", "content"),
+    [
+        ("/voc.tar", b"no archive"),
+        ("/voc.tar", FILES["/voc.tar"][:9000]),
+        ("/voc.tar", packed({"a": b"b"})),
+        ("/sbd.tgz", FILES["/sbd.tgz"][:300]),
+        ("/sbd.tgz", packed({"a": b"b"}, "w:gz")),
+        ("/sbd.tgz", packed({f"{module.SBD_MASKS}/a.mat": bytes(500)}, "w:gz")),
+    ],
+    ids=["text", "cut", "others", "cut gz", "no masks", "no mask"],
 )
-def test_a_whole_download(server: FileServer, target: Path, checksums: dict[str, str]) -> None:
-    download(f"{server.address}/a.bin", target, **checksums, retries=SOON)
-    assert target.read_bytes() == CONTENT
-    assert names(target.parent) == ["a.bin"]
-    assert server.asked == [("/a.bin", None)]
+def test_another_archive_is_refused(server: FileServer, path: str, content: bytes) -> None:
+    server.files[path] = content
+    Path("voc.yaml").write_text(yaml.safe_dump(voc_overlay(server.address, server.files)))
+    assert f"{server.address}{path}: expected " in refused(read_configuration(["voc.yaml"]))
+    assert not (VOC if path == "/voc.tar" else MASKS).exists()
 
 
-def test_a_file_that_is_here_is_not_asked_for(server: FileServer, target: Path) -> None:
-    for _ in range(2):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert len(server.asked) == 1
+def test_what_cannot_be_reached_is_said_in_one_error(
+    config: dict[str, Any], server: FileServer
+) -> None:
+    del server.files["/net.pth"]
+    config["download"]["voc2012"]["url"] = "http://127.0.0.1:9/voc.tar"
+    told = refused(config)
+    assert "127.0.0.1:9/voc.tar: cannot download it" in told
+    assert "set download.voc2012.url" in told
+    assert "/net.pth: cannot download it as data/weights/net.pth (HTTP Error 404" in told
 
 
-def test_another_file_of_the_name_is_left_alone(server: FileServer, target: Path) -> None:
-    target.parent.mkdir()
-    target.write_bytes(b"mine")
-    with pytest.raises(SSENetError, match=rf"a\.bin.*expected md5 {MD5}, found"):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == b"mine"
-    assert not server.asked
+def test_weights_without_an_address_are_asked_for(config: dict[str, Any]) -> None:
+    backbone = config["cam"]["defaults"]["backbone"]
+    for weights, file in (
+        ("imagenet", f"data/weights/{RESNET38_PARAMS}"),
+        ("elsewhere/net.pth", "elsewhere/net.pth"),
+    ):
+        backbone["weights"] = weights
+        assert f"{file}: no such file" in refused(config)
+    config["download"]["weights"]["net.pth"]["sha256"] = None
+    backbone["weights"] = str(WEIGHTS)
+    assert "put the file there" in refused(config)
+    assert not WEIGHTS.exists()
 
 
-def test_a_connection_that_drops_is_resumed(server: FileServer, target: Path) -> None:
-    server.cuts = [HALF]
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-    assert server.asked == [("/a.bin", None), ("/a.bin", f"bytes={HALF}-")]
-
-
-def test_the_next_run_goes_on_where_the_last_broke_off(server: FileServer, target: Path) -> None:
-    server.cuts = [10]
-    with pytest.raises(SSENetError, match=r"byte 10 of.*the next run goes on"):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=Retries(1, 0.0, 5.0))
-    assert not target.exists()
-    assert part_of(target).read_bytes() == CONTENT[:10]
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-    assert server.asked[1] == ("/a.bin", "bytes=10-")
-
-
-def test_attempts_that_bring_something_do_not_count(server: FileServer, target: Path) -> None:
-    server.cuts = [BLOCK, BLOCK, BLOCK]
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=Retries(2, 0.0, 5.0))
-    assert target.read_bytes() == CONTENT
-
-
-def test_attempts_that_bring_nothing_end(server: FileServer, target: Path) -> None:
-    server.cuts = [0] * 9
-    with pytest.raises(SSENetError, match="after 3 attempts"):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert len(server.asked) == 3
-    assert not target.exists()
-
-
-def test_a_server_without_ranges_sends_all_again(server: FileServer, target: Path) -> None:
-    server.cuts, server.ranges = [HALF], False
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-    assert [wanted for _, wanted in server.asked] == [None, f"bytes={HALF}-"]
-
-
-def test_a_server_that_does_not_say_how_much_there_is(server: FileServer, target: Path) -> None:
-    server.sizes = False
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("part", [CONTENT, CONTENT + b"more"], ids=["whole", "too long"])
-def test_a_part_that_nothing_is_missing_of(server: FileServer, target: Path, part: bytes) -> None:
-    target.parent.mkdir()
-    part_of(target).write_bytes(part)
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-
-
-def test_a_wrong_checksum_removes_the_part(server: FileServer, target: Path) -> None:
-    url, wrong = f"{server.address}/a.bin", "0" * 64
-    with pytest.raises(SSENetError) as caught:
-        download(url, target, sha256=wrong, retries=SOON)
-    for word in (url, str(target), wrong, SHA256, "Try again"):
-        assert word in str(caught.value)
-    assert names(target.parent) == []
-
-
-def test_a_part_of_another_file_is_found_out(server: FileServer, target: Path) -> None:
-    target.parent.mkdir()
-    part_of(target).write_bytes(b"another file's beginning")
-    with pytest.raises(SSENetError, match="Try again"):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-
-
-def test_an_unknown_address_is_not_tried_again(server: FileServer, target: Path) -> None:
-    with pytest.raises(SSENetError, match="answered 404"):
-        download(f"{server.address}/b.bin", target, md5=MD5, retries=SOON)
-    assert len(server.asked) == 1
-    assert names(target.parent) == []
-
-
-def test_a_busy_server_is_tried_again(server: FileServer, target: Path) -> None:
-    server.codes = [503, 500]
-    download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert target.read_bytes() == CONTENT
-    server.codes, other = [500] * 9, target.with_name("b.bin")
-    with pytest.raises(SSENetError, match="answered 500"):
-        download(f"{server.address}/a.bin", other, md5=MD5, retries=SOON)
-
-
-def test_nobody_answers(target: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(SSENetError, match=r"cannot reach it.*after 3 attempts"):
-        download(f"http://127.0.0.1:{port}/a.bin", target, md5=MD5, retries=SOON)
-
-
-def test_a_name_that_is_no_host(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: Any, **__: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(SSENetError, match=r"cannot reach it .*not known"):
-        download("https://nowhere.invalid/a.bin", target, md5=MD5, retries=SOON)
-
-
-def test_a_full_disk(server: FileServer, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = module.shutil.disk_usage(target.parents[1])
-    with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "disk_usage", lambda _: usage._replace(free=5))
-        with pytest.raises(SSENetError, match=f"{len(CONTENT)} bytes are to come.*5 free"):
-            download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "_append", full)
-    with pytest.raises(SSENetError, match=r"cannot write .*a\.bin\.part.*No space left"):
-        download(f"{server.address}/a.bin", target, md5=MD5, retries=SOON)
-    assert not target.exists()
-
-
-@pytest.mark.parametrize("url", ["ftp://host/a", "file:///etc/passwd", "data/a.bin", "https://"])
-def test_other_schemes_are_refused(target: Path, url: str) -> None:
-    with pytest.raises(SSENetError, match="https://"):
-        download(url, target, md5=MD5, retries=SOON)
-
-
-def test_plain_http_needs_a_whole_checksum(target: Path) -> None:
-    with pytest.raises(SSENetError, match="whole checksum"):
-        download("http://host/a.bin", target, sha256_prefix=SHA256[:8], retries=SOON)
-
-
-@pytest.mark.parametrize("place", ["ftp://127.0.0.1/a.bin", "http://host.invalid/a.bin"])
-def test_redirections_are_judged_as_addresses(server: FileServer, target: Path, place: str) -> None:
-    server.redirects = {"/moved.bin": "/a.bin", "/away.bin": place}
-    url, prefix = f"{server.address}/away.bin", SHA256[:8]
-    with pytest.raises(SSENetError):
-        download(url, target, sha256_prefix=prefix, retries=SOON)
-    download(f"{server.address}/moved.bin", target, sha256_prefix=prefix, retries=SOON)
-    assert target.read_bytes() == CONTENT
-
-
-def test_checksums_are_needed(target: Path) -> None:
-    with pytest.raises(SSENetError, match="without a checksum"):
-        download("https://host/a.bin", target, retries=SOON)
-    with pytest.raises(SSENetError, match="under 8 digits"):
-        download("https://host/a.bin", target, sha256_prefix="f370", retries=SOON)
-    with pytest.raises(SSENetError, match=r"download\.sbd\.sha256"):
-        fetch({"url": "https://host/a.bin", "md5": None}, target, key="download.sbd")
-
-
-def test_a_file_without_an_address_is_put_in_place_by_hand(target: Path) -> None:
-    source = {"url": None, "sha256": SHA256}
-    with pytest.raises(SSENetError, match=r"a\.bin.*weights.url is null.*put the file there"):
-        fetch(source, target, key="weights")
-    target.parent.mkdir()
-    target.write_bytes(CONTENT)
-    fetch(source, target, key="weights")
-    target.write_bytes(b"mine")
-    with pytest.raises(SSENetError, match=f"expected sha256 {SHA256}"):
-        fetch(source, target, key="weights")
+def test_the_published_file_of_resnet38_is_converted(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "convert_resnet38", os.replace)
+    params = Path("data/weights") / RESNET38_PARAMS
+    params.parent.mkdir(parents=True)
+    params.write_bytes(b"arrays")
+    config["cam"]["defaults"]["backbone"]["weights"] = "imagenet"
+    file = Path("data/weights/resnet38_imagenet.safetensors")
+    assert file in download(config)
+    assert file.read_bytes() == b"arrays"

@@ -189,7 +189,7 @@ def test_imagenet_is_the_usual_start(photos: Path, capsys) -> None:
         ("resnet50", "imagenet"),
     ]
     told = capsys.readouterr().out
-    assert "weights of resnet50 are not in data/weights/resnet50.pth; snakemake" in told
+    assert "weights of resnet50 are not in data/weights/resnet50.pth; ssenet download" in told
     assert "lite0 are not" not in told
     error = failure(capsys, *common, "--backbone", "timm:resnet5")
     assert "timm has no network 'resnet5'" in error

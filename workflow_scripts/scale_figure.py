@@ -1,7 +1,7 @@
 """Scores over test scales as a figure (rules figure4, figure5)."""
 
 from ssenet_core.job import job
-from ssenet_core.paper.figures import figure4, figure5
+from ssenet_core.report.paper_figures import figure4, figure5
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -20,6 +20,7 @@ from ssenet_core.storage import read_label_png
 LOG = logging.getLogger("ssenet")
 FORMAT = 1  # of every evaluation's JSON
 EQUIVARIANCE = "equivariance"  # the stage that a measurement of equivariance names
+MULTI_SCALE = "MS"  # the sum of the scales, among scores by test scale
 
 Labels = NDArray[np.uint8]
 

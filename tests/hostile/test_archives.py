@@ -17,7 +17,7 @@ from scipy.io import savemat
 from ssenet_core.data.archive import extract
 from ssenet_core.data.matlab import read_field
 from ssenet_core.data.sbd import read_sbd_mask
-from ssenet_core.paper.archive import FOLDER, pack_predictions
+from ssenet_core.report.paper_tables import FOLDER, pack_predictions
 
 NAMES = ("V/a.txt", f"V/{'é' * 60}", "V/s/b.txt")
 

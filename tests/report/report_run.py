@@ -13,7 +13,7 @@ from ssenet_core.evaluation.stages import (
     evaluate_labels,
     evaluate_trivial,
 )
-from ssenet_core.report.build import build_report
+from ssenet_core.report.page import build_report
 from ssenet_core.storage import read_json, write_json
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.paper.archive import pack_predictions
+from ssenet_core.report.paper_tables import pack_predictions
 from ssenet_core.storage import write_label_png
 
 

@@ -132,8 +132,8 @@ def picture_sheet(
         columns: stages that have a column each; the pictures of one stage share its cell. Without
             columns a row's pictures follow each other, titled one by one, over several lines where
             there are more than `ACROSS`.
-        legend: labels and their names, explained by their colours below the rows, and below them
-            the colours of maps from 0 to 1.
+        legend: labels and their names, explained by their colours below the rows; where the stage
+            of a picture is "CAM", the colours of maps from 0 to 1 follow.
     """
     lines: list[tuple[str, list[list[View]]]] = []
     for heading, views in rows:
@@ -165,7 +165,7 @@ def picture_sheet(
             sheet.y += LINE
         sheet.add_cells(cells, cell, titled=not columns)
     if legend:
-        sheet.add_legend(legend)
+        sheet.add_legend(legend, maps=any(view.stage == "CAM" for view in shown))
     return sheet.draw()
 
 
@@ -225,8 +225,8 @@ class _Sheet:
                 bottom = max(bottom, self.y)
         self.y = bottom + GAP
 
-    def add_legend(self, legend: Sequence[tuple[int, str]]) -> None:
-        """Add the labels' colours with their names, and below them the colours of a map."""
+    def add_legend(self, legend: Sequence[tuple[int, str]], *, maps: bool) -> None:
+        """Add the labels' colours with their names, and below them the colours of maps."""
         font = text_font(FONT_SIZE)
         x = GAP
         for label, name in legend:
@@ -239,12 +239,17 @@ class _Sheet:
             self.write(x + SWATCH + 6, name, self.width)
             x += needed
         self.y += LINE
+        if maps:
+            self._add_heat_bar()
+        self.y += 2 * GAP
+
+    def _add_heat_bar(self) -> None:
         bar = np.broadcast_to(np.linspace(0, 1, HEAT_BAR), (SWATCH, HEAT_BAR))
-        left = GAP + int(font.getlength("map: 0")) + 6
+        left = GAP + int(text_font(FONT_SIZE).getlength("map: 0")) + 6
         self.write(GAP, "map: 0", self.width)
         self.paste(left, Image.fromarray(np.rint(255 * HEAT(bar)[..., :3]).astype(np.uint8)), -3)
         self.write(left + HEAT_BAR + 6, "1", self.width)
-        self.y += LINE + 2 * GAP
+        self.y += LINE
 
     def draw(self) -> Image.Image:
         """The sheet as a picture."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import pandas as pd
 import yaml
@@ -31,30 +31,23 @@ SCORES = {"miou": "mIoU, %", "mfn": "mFN (FN / TP)", "mfp": "mFP (FP / TP)"}
 ALPHA = "background threshold alpha"
 Series = Mapping[str, int]
 
-# Colours by their use, of the page and of its charts.
-Theme = dict[str, str]
-LIGHT, DARK = yaml.safe_load_all((Path(__file__).parent / "templates/themes.yaml").read_text())
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = TEMPLATES / "charts.mplstyle"
+Theme = dict[str, str]  # colours by their use, of the page and of its charts
+LIGHT, DARK = yaml.safe_load_all((TEMPLATES / "themes.yaml").read_text())
 SERIES = sum(name.startswith("series-") for name in LIGHT)
 DASHES = ((), (6, 2), (1.5, 2), (6, 2, 1.5, 2))  # lengths of line and gap, in the line's widths
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points; None is a gap.
-
-    Attributes:
-        x, y: of the points.
-        series: chooses colour and dashes.
-        dot: a point that is marked.
-        marker: of every point, as matplotlib calls it.
-        width: in points.
-    """
+    """A line through points; None is a gap."""
 
     x: Sequence[float]
     y: Sequence[float | None]
-    series: int
-    dot: tuple[float, float] | None = None
-    marker: str | None = None
+    series: int  # chooses colour and dashes
+    dot: tuple[float, float] | None = None  # a point that is marked
+    marker: str | None = None  # of every point, as matplotlib calls it
     width: float = 1.6
 
     @property
@@ -65,25 +58,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A pair of axes with lines, and the words that stand for it.
-
-    Attributes:
-        title, x_label, y_label: in the picture.
-        lines: what is drawn.
-        alt: what a reader who cannot see it needs to know.
-        top: upper end of the vertical axis, which starts at 0; None fits the lines.
-        logarithmic: the vertical axis, where all values are above zero.
-        ticks: places on the horizontal axis that are named; empty leaves it to the drawing.
-    """
+    """A pair of axes with lines, and the words that stand for it."""
 
     title: str
     x_label: str
     y_label: str
     lines: Sequence[Line]
-    alt: str
-    top: float | None = None
-    logarithmic: bool = False
-    ticks: Sequence[float] = ()
+    alt: str  # what a reader who cannot see it needs to know
+    top: float | None = None  # of the vertical axis, which starts at 0; None fits the lines
+    logarithmic: bool = False  # the vertical axis, where all values are above zero
+    ticks: Sequence[float] = ()  # named places on the horizontal axis; empty: as matplotlib does
 
 
 class Chart(NamedTuple):
@@ -106,7 +90,7 @@ def read_table(path: str | Path, required: str, sep: str = ",") -> pd.DataFrame:
         SSENetError: the file is missing, or of another form.
     """
     try:
-        table = pd.read_csv(path, sep=sep)
+        table = pd.read_csv(path, sep=sep, index_col=False)
     except (OSError, ValueError) as error:
         raise SSENetError(f"{path}: expected a table, cannot read it ({error})") from error
     if required not in table.columns:
@@ -116,9 +100,10 @@ def read_table(path: str | Path, required: str, sep: str = ",") -> pd.DataFrame:
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
     """A training's loss parts by its steps; a cell that was left empty is NaN."""
-    table = read_table(path, "step").set_index("step")
+    table = read_table(path, "step")
     try:
-        return table.astype(float).drop(columns=["epoch", "lr"], errors="ignore")
+        numbers = table.astype(float).astype({"step": int}).set_index("step")
+        return numbers.drop(columns=["epoch", "lr"], errors="ignore")
     except ValueError as error:
         raise SSENetError(f"{path}: expected numbers under step and losses ({error})") from error
 
@@ -254,7 +239,7 @@ def _key(names: Sequence[str], series: Series) -> list[tuple[int, str]]:
 
 def svg(panel: Panel, theme: Theme) -> bytes:
     """A panel as SVG; the same panel gives the same bytes."""
-    with matplotlib.rc_context(style(theme)):
+    with matplotlib.style.context(style(theme)):
         figure = Figure(figsize=SIZE, layout="constrained")
         draw(figure.subplots(), panel, theme)
         buffer = io.BytesIO()
@@ -262,43 +247,20 @@ def svg(panel: Panel, theme: Theme) -> bytes:
         return buffer.getvalue()
 
 
-def style(theme: Theme) -> dict[Any, Any]:
-    """Matplotlib's settings for a theme; the fixed salt makes the same figure the same bytes."""
-    faces = dict.fromkeys(
-        ("figure.facecolor", "axes.facecolor", "savefig.facecolor"), theme["card"]
-    )
-    texts = dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), theme["ink"])
-    ticks = dict.fromkeys(("xtick.color", "ytick.color"), theme["faint"])
-    return (
-        faces
-        | texts
-        | ticks
-        | {
-            "axes.edgecolor": theme["edge"],
-            "grid.color": theme["line"],
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "font.size": 10,
-            "axes.titlesize": 10.5,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "svg.fonttype": "none",  # text, not outlines of letters: half the bytes
-            "svg.hashsalt": "ssenet",
-        }
-    )
+def style(theme: Theme) -> list[Any]:
+    """Matplotlib's style for a theme."""
+    uses = {
+        "card": ("figure.facecolor", "axes.facecolor", "savefig.facecolor"),
+        "ink": ("text.color", "axes.labelcolor", "axes.titlecolor"),
+        "faint": ("xtick.color", "ytick.color"),
+        "edge": ("axes.edgecolor",),
+        "line": ("grid.color",),
+    }
+    return [STYLE, {key: theme[name] for name, keys in uses.items() for key in keys}]
 
 
-def draw(axes: Axes, panel: Panel, theme: Theme, names: Mapping[int, str] | None = None) -> None:
-    """Draw a panel, in the settings of `style`.
-
-    Args:
-        axes: an empty pair.
-        panel: what to draw.
-        theme: its colours.
-        names: of the series, for a legend; None: there is none.
-    """
+def draw(axes: Axes, panel: Panel, theme: Theme, names: Sequence[str] = ()) -> None:
+    """Draw a panel within `style`; with the names of the series it has a legend."""
     for line in panel.lines:
         colour = theme[f"series-{line.series % SERIES}"]
         dashes = DASHES[line.series % len(DASHES)]
@@ -310,7 +272,7 @@ def draw(axes: Axes, panel: Panel, theme: Theme, names: Mapping[int, str] | None
             marker=line.marker,
             markersize=5,
             linewidth=line.width,
-            label=(names or {}).get(line.series),
+            label=names[line.series] if names else None,
         )
         if line.dot:
             axes.plot(*line.dot, "o", color=colour, markersize=7, clip_on=False, zorder=5)

@@ -30,15 +30,10 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Subject:
-    """An image as its manifest has it; its pictures are made here.
-
-    Attributes:
-        record: the image.
-        classes: names, background first.
-    """
+    """An image as its manifest has it; its pictures are made here."""
 
     record: ImageRecord
-    classes: Sequence[str]
+    classes: Sequence[str]  # background first
 
     @cached_property
     def photograph(self) -> Image.Image:
@@ -104,20 +99,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class ImageViews:
-    """What a run has made of one image.
-
-    Attributes:
-        id: of the image.
-        dataset: the name of its dataset.
-        splits: those that it belongs to.
-        tags: names of its classes; None where none are known.
-        rows: headings, and pictures below them.
-    """
+    """What a run has made of one image: headings, and pictures below each."""
 
     id: str
-    dataset: str
     splits: tuple[str, ...]
-    tags: list[str] | None
+    tags: list[str] | None  # names of its classes; None where none are known
     rows: list[tuple[str, list[View]]]
 
     @property
@@ -137,11 +123,7 @@ class ImageViews:
 
 
 def gallery_image(
-    item: Mapping[str, Any],
-    record: ImageRecord,
-    classes: Sequence[str],
-    alpha: float | None,
-    dataset: str = "",
+    item: Mapping[str, Any], record: ImageRecord, classes: Sequence[str], alpha: float | None
 ) -> ImageViews:
     """Gather what exists of one image, a picture a stage.
 
@@ -150,10 +132,6 @@ def gallery_image(
         record: the image in its manifest.
         classes: names, background first.
         alpha: background score at which the maps become labels; None leaves that picture out.
-        dataset: its name.
-
-    Raises:
-        SSENetError: see the module.
     """
     subject = Subject(record, classes)
     views = list(subject.given())
@@ -168,7 +146,7 @@ def gallery_image(
             views.append(subject.labels(stage, stage, path, read_label_png(path)))
     # One variant a stage: the stage says which picture it is, but for the maps of several classes.
     named = [view if view.stage == "CAM" else replace(view, title=view.stage) for view in views]
-    return ImageViews(record.id, dataset, (item["split"],), subject.tags, [("", named)])
+    return ImageViews(record.id, (item["split"],), subject.tags, [("", named)])
 
 
 def contact_sheet(images: Sequence[ImageViews], classes: Sequence[str], title: str) -> Image.Image:

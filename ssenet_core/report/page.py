@@ -28,7 +28,6 @@ from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, sco
 from ssenet_core.storage import VOID, write_json, write_png, write_text
 
 LOG = logging.getLogger("ssenet")
-TEMPLATES = Path(__file__).parent / "templates"
 JPEG_QUALITY = 85
 LEGENDS = {
     "cam": "class activation maps",
@@ -110,13 +109,7 @@ def build_report(
         gallery=images,
         described=partial(_described, classes=classes),
     )
-    facts: dict[str, Any] = {
-        "title": title,
-        "settings": settings,
-        "equivariance": measured,
-        "scales": by_scale,
-    }
-    write_json(output_json, results.results(entries, **facts))
+    write_json(output_json, results.results(entries, title, settings, measured, by_scale))
     write_text(output_markdown, results.markdown(entries, title, measured))
     write_png(output_gallery, contact_sheet(images, classes, title))
     write_text(output_html, page)
@@ -224,7 +217,8 @@ def stage_costs(benchmarks: Paths) -> list[StageCost]:
         jobs.setdefault(name.partition("/")[0], []).append(numbers)
     found = []
     for stage, tables in jobs.items():
-        seconds, memory = (pd.concat(tables)[name].dropna() for name in ("s", "max_rss"))
+        numbers = pd.concat(tables)
+        seconds, memory = numbers["s"].fillna(0), numbers["max_rss"]
         peak = memory.max() if (memory >= LEAST_MIB).any() else None
         found.append(StageCost(stage, len(seconds), seconds.sum(), seconds.max(), peak))
     return found
@@ -265,7 +259,7 @@ def _data_uri(content: bytes, kind: str) -> str:
 
 def _template() -> Any:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(figures.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -6,7 +6,7 @@ The functions raise `SSENetError` that names a file which is missing, damaged or
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
-from ssenet_core.report.figures import LIGHT, Panel, draw, scale_curves, scale_panel, style
+from ssenet_core.report.figures import LIGHT, draw, scale_curves, scale_panel, style
 from ssenet_core.report.gallery import contact_sheet, gallery_image
 from ssenet_core.report.results import load_scales
 from ssenet_core.storage import atomic_path, load_image, write_png
@@ -86,28 +86,32 @@ def figure2(
     write_png(output, picture_sheet(rows.items(), columns=columns))
 
 
-def figure4(evaluations: Sequence[str | Path], output: str | Path) -> None:
-    """mIoU over the background threshold, one panel a test scale, one line a network.
+def scale_figure(number: int, evaluations: Sequence[str | Path], output: str | Path) -> None:
+    """Figure 4: mIoU over the background threshold, a panel a test scale. Figure 5: mFN, mFP.
 
     Args:
-        evaluations: scale evaluations of the networks to compare.
+        number: 4 or 5.
+        evaluations: scale evaluations of the networks to compare, a line each.
         output: PNG to write.
     """
     found = load_scales(evaluations)
-    series = {content["name"]: number for number, content in enumerate(found)}
-    _write_panels(scale_curves(found, series), series, output)
-
-
-def figure5(evaluations: Sequence[str | Path], output: str | Path) -> None:
-    """mFN and mFP over the single test scales, one line a network.
-
-    Args:
-        evaluations: scale evaluations of the networks to compare.
-        output: PNG to write.
-    """
-    found = load_scales(evaluations)
-    series = {content["name"]: number for number, content in enumerate(found)}
-    _write_panels([scale_panel(found, score, series) for score in ("mfn", "mfp")], series, output)
+    names = [content["name"] for content in found]
+    series = {name: place for place, name in enumerate(names)}
+    if number == 4:
+        panels = scale_curves(found, series)
+    else:
+        panels = [scale_panel(found, score, series) for score in ("mfn", "mfp")]
+    columns = min(len(panels), ACROSS)
+    rows = -(-len(panels) // columns)
+    with matplotlib.style.context(style(LIGHT)), atomic_path(output) as temporary:
+        figure = Figure(figsize=(3.4 * columns, 2.8 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+        for place, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
+            draw(axes, panel, LIGHT, () if place else names)
+            axes.autoscale(axis="y")  # the networks are close: all of the height is for them
+        for spare in grid[len(panels) :]:
+            spare.set_visible(False)
+        figure.savefig(temporary, format="png", dpi=DOTS_AN_INCH)
 
 
 def figure6(
@@ -130,18 +134,3 @@ def figure6(
     item = {"split": split.split, "prediction_dir": predictions_dir}
     shown = [gallery_image(item, record, classes, None) for record in split.select(list(images))]
     write_png(output, contact_sheet(shown, classes, f"Predictions on {split.split}"))
-
-
-def _write_panels(panels: Sequence[Panel], series: Mapping[str, int], output: str | Path) -> None:
-    """Write panels in rows as a PNG, the names of the lines in the first one."""
-    names = {number: name for name, number in series.items()}
-    columns = min(len(panels), ACROSS)
-    rows = -(-len(panels) // columns)
-    with matplotlib.rc_context(style(LIGHT)), atomic_path(output) as temporary:
-        figure = Figure(figsize=(3.4 * columns, 2.8 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-        for number, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
-            draw(axes, panel, LIGHT, None if number else names)
-        for spare in grid[len(panels) :]:
-            spare.set_visible(False)
-        figure.savefig(temporary, format="png", dpi=DOTS_AN_INCH)

@@ -7,7 +7,7 @@ another kind, or about other classes than the rest.
 
 import re
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,15 +154,12 @@ def base_variant(name: str) -> str:
 
 def load_entries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Read evaluations of stages; a file of trivial answers yields several."""
-
-    def fits(facts: Mapping[str, Any]) -> bool:
-        found = facts.get("answers", [facts])
-        return bool(found) and all(entry.get("format") == FORMAT for entry in found)
-
     entries: list[dict[str, Any]] = []
     for path in paths:
-        content = _read(path, f"an evaluation of format {FORMAT}", fits)
+        content = _read(path)
         found = content.get("answers", [content])
+        if not found or any(entry.get("format") != FORMAT for entry in found):
+            raise _foreign(path, f"an evaluation of format {FORMAT}")
         if entries and found[0]["classes"] != entries[0]["classes"]:
             raise SSENetError(
                 f"{path}: expected the classes {entries[0]['classes']} of the other evaluations, "
@@ -174,32 +171,30 @@ def load_entries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 def load_equivariance(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Read files of `evaluation.equivariance`."""
-
-    def fits(facts: Mapping[str, Any]) -> bool:
-        return (facts.get("format"), facts.get("stage")) == (FORMAT, EQUIVARIANCE)
-
-    return [_read(path, f"measurements of equivariance of format {FORMAT}", fits) for path in paths]
+    found = {path: _read(path) for path in paths}
+    for path, content in found.items():
+        if (content.get("format"), content.get("stage")) != (FORMAT, EQUIVARIANCE):
+            raise _foreign(path, f"measurements of equivariance of format {FORMAT}")
+    return list(found.values())
 
 
 def load_scales(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     """Read files of `evaluation.scales`."""
+    found = {path: _read(path) for path in paths}
+    for path, content in found.items():
+        if not isinstance(content.get("scales"), dict) or not content["scales"]:
+            raise _foreign(path, "scores by scale")
+    return list(found.values())
 
-    def fits(facts: Mapping[str, Any]) -> bool:
-        return isinstance(facts.get("scales"), dict) and bool(facts["scales"])
 
-    return [_read(path, "scores by scale", fits) for path in paths]
-
-
-def _read(
-    path: str | Path, expected: str, fits: Callable[[Mapping[str, Any]], bool]
-) -> dict[str, Any]:
+def _read(path: str | Path) -> dict[str, Any]:
     content = read_json(path)
-    if not isinstance(content, dict) or not fits(content):
-        raise SSENetError(
-            f"{path}: expected {expected}, found something else; delete the file and run the "
-            "workflow again"
-        )
-    return content
+    return content if isinstance(content, dict) else {}
+
+
+def _foreign(path: str | Path, expected: str) -> SSENetError:
+    advice = "delete the file and run the workflow again"
+    return SSENetError(f"{path}: expected {expected}, found something else; {advice}")
 
 
 def make_rows(entries: Sequence[Entry]) -> list[Row]:
@@ -328,7 +323,6 @@ def judged_on(rows: Sequence[Row]) -> list[str]:
 
 def results(
     entries: Sequence[Entry],
-    *,
     title: str,
     settings: Any,
     equivariance: Sequence[Entry] = (),

@@ -5,14 +5,14 @@ is damaged or cannot be written.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 from ssenet_core.affinity.labels import confident_labels
 from ssenet_core.data.dataset import SPLITS
-from ssenet_core.data.manifest import load_manifest
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.pictures import View, picture_sheet
 from ssenet_core.report.gallery import ImageViews, Subject, label_view
@@ -50,7 +50,7 @@ def show_image(image: str, results: Path | None = None, out: Path | None = None)
     sheet = picture_sheet(
         found.rows,
         title=found.id,
-        facts=f"{found.dataset}, {', '.join(found.splits)}; tags: {tags}",
+        facts=f"{results.resolve().name}, {', '.join(found.splits)}; tags: {tags}",
         legend=list(zip(labels, names, strict=True)),
     )
     try:
@@ -60,84 +60,85 @@ def show_image(image: str, results: Path | None = None, out: Path | None = None)
     return out
 
 
-def find_results(image: str, folder: str | Path = "results") -> Path:
-    """The results of the only run that there is, or of the only one that has an image.
+def find_results(image: str) -> Path:
+    """The results of the only run that there is in `results`, or of the only one that has an image.
 
     Raises:
         SSENetError: there is none, or more than one.
     """
-    found = sorted(path.parent.parent for path in Path(folder).glob("*/manifest/train.json"))
-    if len(found) == 1:
-        return found[0]
-    where = Path(folder).absolute()
-    if not found:
+    runs = sorted(path.parent.parent for path in Path("results").glob("*/manifest/train.json"))
+    if len(runs) == 1:
+        return runs[0]
+    where = Path("results").absolute()
+    if not runs:
         raise SSENetError(f"--results: expected a run in {where}, found none; name the folder")
-    having = [run for run in found if _ids_of(run) & {image, _plain_id(image)}]
+    having = [run for run in runs if _records(_manifests(run), image)]
     if len(having) == 1:
         return having[0]
     has = f"{len(having)} of them have" if having else "none of them has"
     raise SSENetError(
-        f"--results: there are {', '.join(map(str, having or found))} in {where}, and {has} image "
+        f"--results: there are {', '.join(map(str, having or runs))} in {where}, and {has} image "
         f"{image}; name the folder"
     )
 
 
-def _ids_of(results: Path) -> set[str]:
-    """The ids of a run's images."""
-    manifests = map(load_manifest, sorted(results.glob("manifest/*.json")))
-    return {record.id for manifest in manifests for record in manifest.images}
-
-
-def _plain_id(name: str) -> str:
-    """A photograph's id where its file's name or path was given."""
-    path = Path(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else path.name
-
-
-def one_image(results: Path, image_id: str) -> tuple[Subject, ImageViews]:
+def one_image(results: Path, image: str) -> tuple[Subject, ImageViews]:
     """Gather all that there is of one image, a row a variant and stage.
 
     Args:
         results: the folder of a dataset's results.
-        image_id: the image, or the name of its file.
+        image: its id, or the name of its file.
 
     Raises:
         SSENetError: see the module.
     """
-    manifests = {
-        split: load_manifest(path)
-        for split in SPLITS
-        if (path := results / "manifest" / f"{split}.json").is_file()
-    }
+    manifests = _manifests(results)
     if not manifests:
         raise SSENetError(
             f"{results}: expected the results of a run, found no manifest/*.json in it; "
             "give results/DATASET, after snakemake has run"
         )
-    ids = {record.id for manifest in manifests.values() for record in manifest.images}
-    if image_id not in ids:
-        image_id = _plain_id(image_id)
-    if image_id not in ids:
-        near = difflib.get_close_matches(image_id, sorted(ids), n=3)
+    records = _records(manifests, image)
+    if not records:
+        ids = {record.id for manifest in manifests.values() for record in manifest.images}
+        near = difflib.get_close_matches(_plain_id(image), sorted(ids), n=3)
         hint = f"; is it {' or '.join(near)}?" if near else ""
         raise SSENetError(
-            f"image {image_id}: not among the {len(ids)} of {results / 'manifest'}{hint}"
+            f"image {_plain_id(image)}: not among the {len(ids)} of {results / 'manifest'}{hint}"
         )
-    records = {
-        split: record
-        for split, manifest in manifests.items()
-        for record in manifest.images
-        if record.id == image_id
-    }
     record = next((one for one in records.values() if one.mask), next(iter(records.values())))
     if not record.image.is_file():
         raise SSENetError(
             f"{record.image}: no such photograph; run this in the folder that snakemake ran in"
         )
-    manifest = manifests[next(iter(records))]
-    subject = Subject(record, ("background", *manifest.classes))
+    subject = Subject(record, ("background", *manifests[next(iter(records))].classes))
     rows = [("What is given", list(subject.given())), *_stage_rows(results, subject)]
-    return subject, ImageViews(image_id, manifest.dataset, tuple(records), subject.tags, rows)
+    return subject, ImageViews(record.id, tuple(records), subject.tags, rows)
+
+
+def _manifests(results: Path) -> dict[str, Manifest]:
+    """The manifests of a run by split."""
+    paths = {split: results / "manifest" / f"{split}.json" for split in SPLITS}
+    return {split: load_manifest(path) for split, path in paths.items() if path.is_file()}
+
+
+def _records(manifests: Mapping[str, Manifest], image: str) -> dict[str, ImageRecord]:
+    """An image by the splits that have it; its file's name or path will do."""
+    for name in (image, _plain_id(image)):
+        found = {
+            split: record
+            for split, manifest in manifests.items()
+            for record in manifest.images
+            if record.id == name
+        }
+        if found:
+            return found
+    return {}
+
+
+def _plain_id(name: str) -> str:
+    path = Path(name)
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def _stage_rows(results: Path, subject: Subject) -> Iterator[tuple[str, list[View]]]:

@@ -124,7 +124,7 @@ def test_equivariance_has_a_column_a_network():
     ]
     text = markdown(ENTRIES, "A run", entries)
     assert "| flip | 0.150 ± 0.071 | 0.300 |" in text
-    assert results(ENTRIES, title="", settings={}, equivariance=entries)["equivariance"] == entries
+    assert results(ENTRIES, "", {}, entries)["equivariance"] == entries
 
 
 def test_other_files_are_no_measurements(tmp_path):

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from compare import machine, table
 
-from ssenet_core.report.tables import stage_costs
+from ssenet_core.report.page import stage_costs
 
 REPOSITORY = Path(__file__).parents[1]
 IMAGES_A_SHARD = 100

@@ -33,7 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssenet_core.cam.inference import infer_cam, multi_scale_maps, normalised_maps
 from ssenet_core.data.augment import to_tensor
-from ssenet_core.data.manifest import ImageRecord, load_manifest
+from ssenet_core.data.manifest import load_manifest
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.views import image_tensor, views_at
 from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint

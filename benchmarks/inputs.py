@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
-from ssenet_core.data.manifest import ImageRecord, write_manifest
+from ssenet_core.data.manifest import write_manifest
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.shapes import draw_shapes
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import MAP_STEPS

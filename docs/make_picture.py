@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.report.gallery import gallery_image
-from ssenet_core.report.sheet import contact_sheet
+from ssenet_core.report.gallery import contact_sheet, gallery_image
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "results.png"

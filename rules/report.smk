@@ -43,7 +43,7 @@ rule report:
         gallery=gallery(),
         benchmarks=TIMES,
         published=config["paper"]["published"],
-        code=code("report", "ssenet_core.report.build"),
+        code=code("report", "ssenet_core.report.page"),
     message:
         "Writing the report of {DATASET[name]}"
     script:

@@ -83,14 +83,9 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from ssenet_core.report.one_image import find_results, one_image
-    from ssenet_core.report.one_image_sheet import write_one_image
+    from ssenet_core.report.show import show_image
 
-    results = options.results or find_results(options.image)
-    found = one_image(results, options.image)
-    out = options.out or results / "report" / "images" / f"{found.id}.png"
-    write_one_image(out, found)
-    print(out)
+    print(show_image(options.image, options.results, options.out))
 
 
 def _share_or_list(text: str) -> float | Path:

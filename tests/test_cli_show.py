@@ -11,12 +11,10 @@ from synthetic_run import CLASSES, empty_image, make_split
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.io.images import write_label_png
-from ssenet_core.pictures import class_colour
-from ssenet_core.report.one_image import OneImage, one_image
-from ssenet_core.report.one_image_sheet import draw_one_image
-from ssenet_core.report.sheet import CELL, GAP, text_font
-from ssenet_core.report.views import View
+from ssenet_core.io.images import load_image, write_label_png
+from ssenet_core.pictures import GAP, THUMBNAIL, View, class_colour, text_font
+from ssenet_core.report.gallery import ImageViews
+from ssenet_core.report.show import one_image, show_image
 
 TRAIN, VAL = "pseudo_eval_1", "val_0"
 
@@ -42,14 +40,18 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return results
 
 
-def views_of(image: OneImage) -> dict[str, dict[str, View]]:
-    return {row.heading: {view.title: view for view in row.views} for row in image.rows}
+def shown(results: Path, image: str) -> ImageViews:
+    return one_image(results, image)[1]
+
+
+def views_of(image: ImageViews) -> dict[str, dict[str, View]]:
+    return {heading: {view.title: view for view in views} for heading, views in image.rows}
 
 
 def test_every_variant_and_stage_is_there(results: Path) -> None:
-    image = one_image(results, TRAIN)
+    image = shown(results, TRAIN)
     found = views_of(image)
-    maps = {f"map of {tag}" for tag in image.tags}
+    maps = {f"CAM of {tag}" for tag in image.tags}
     assert len(maps) == 2
     assert found.keys() == {"What is given", "CAM baseline", "CAM ssenet", "Random walk"}
     assert found["What is given"].keys() == {"Photograph", "Truth"}
@@ -67,18 +69,18 @@ def test_every_variant_and_stage_is_there(results: Path) -> None:
 
 
 def test_the_iou_is_that_of_the_image(results: Path) -> None:
-    tags = one_image(results, TRAIN).tags
-    truth = views_of(one_image(results, TRAIN))["What is given"]["Truth"]
+    tags = shown(results, TRAIN).tags
+    truth = views_of(shown(results, TRAIN))["What is given"]["Truth"]
     assert truth.notes == ()
     labels = results / "affinity/ssenet/default/pseudo_labels/train" / f"{TRAIN}.png"
     mask = results.parents[1] / "pseudo_eval" / f"{TRAIN}_mask.png"
     answer = np.array(Image.open(mask))
     answer[answer == 255] = 0
     write_label_png(labels, answer)
-    view = views_of(one_image(results, TRAIN))["Random walk"]["ssenet/default"]
+    view = views_of(shown(results, TRAIN))["Random walk"]["ssenet/default"]
     assert view.notes == ("IoU background 100", *(f"IoU {tag} 100" for tag in tags))
     write_label_png(labels, np.zeros_like(answer))
-    view = views_of(one_image(results, TRAIN))["Random walk"]["ssenet/default"]
+    view = views_of(shown(results, TRAIN))["Random walk"]["ssenet/default"]
     assert [f"IoU {tag} 0" for tag in tags] == list(view.notes[1:])
 
 
@@ -95,7 +97,7 @@ def test_an_image_with_nothing_in_it(
     shutil.copy2(train.refined / f"{TRAIN}.h5", results / "cam/ssenet/affinity_labels/train")
     labels = results / "affinity/ssenet/default/pseudo_labels/train"
     shutil.copy2(train.labels / f"{TRAIN}.png", labels)
-    image = one_image(results, TRAIN)
+    image = shown(results, TRAIN)
     found = views_of(image)
     assert found["CAM baseline"].keys() == {"labels at 0.2"}
     for heading, title in (
@@ -104,25 +106,25 @@ def test_an_image_with_nothing_in_it(
     ):
         assert found[heading][title].notes == ("IoU background 100",)
     assert found["CAM ssenet"]["affinity labels"].notes == ("100% of the cells are certain",)
-    assert found["CAM ssenet"]["affinity labels"].labels == {0}
+    assert found["CAM ssenet"]["affinity labels"].labels == (0,)
     written: list[str] = []
     monkeypatch.setattr(
         ImageDraw.ImageDraw, "text", lambda _, place, text, *more: written.append(text)
     )
-    draw_one_image(image)
+    show_image(TRAIN)
     assert f"synthetic, train, pseudo_eval; tags: {said}" in written
 
 
 def test_an_image_without_truth_has_no_scores(results: Path) -> None:
     for split in ("pseudo_eval", "val"):
         (results / "manifest" / f"{split}.json").unlink()
-    found = views_of(one_image(results, TRAIN))
+    found = views_of(shown(results, TRAIN))
     assert found["What is given"].keys() == {"Photograph"}
     assert found["Random walk"]["ssenet/default"].notes == ()
 
 
 def test_a_validation_image_has_its_prediction(results: Path) -> None:
-    found = views_of(one_image(results, VAL))
+    found = views_of(shown(results, VAL))
     assert found.keys() == {"What is given", "DeepLab"}
     assert found["DeepLab"].keys() == {"ssenet/default/default"}
 
@@ -130,7 +132,7 @@ def test_a_validation_image_has_its_prediction(results: Path) -> None:
 def test_the_background_score_is_the_one_that_was_judged(results: Path) -> None:
     write_json(results / "report" / "results.json", {"settings": {"evaluation": {"alpha": 0.4}}})
     write_json(results / "cam" / "ssenet" / "evaluation" / "pseudo_eval.json", {"alpha": 0.3})
-    found = views_of(one_image(results, TRAIN))
+    found = views_of(shown(results, TRAIN))
     assert "labels at 0.4" in found["CAM baseline"]
     assert "labels at 0.3" in found["CAM ssenet"]
     seen = [
@@ -146,7 +148,7 @@ def test_the_background_score_is_the_one_that_was_judged(results: Path) -> None:
 def is_at(sheet: np.ndarray, pixels: np.ndarray, top: int) -> bool:
     """Whether the pixels (h, w, 3) are on the sheet at this height, in any of its columns."""
     height, width = pixels.shape[:2]
-    columns = range(GAP, sheet.shape[1] - width, CELL + GAP)
+    columns = range(GAP, sheet.shape[1] - width, THUMBNAIL + GAP)
     return any(
         np.array_equal(sheet[top, left : left + width], pixels[0])
         and np.array_equal(sheet[top : top + height, left : left + width], pixels)
@@ -155,12 +157,11 @@ def is_at(sheet: np.ndarray, pixels: np.ndarray, top: int) -> bool:
 
 
 def test_the_picture_holds_every_view_and_a_legend(results: Path) -> None:
-    image = one_image(results, TRAIN)
-    sheet = np.array(draw_one_image(image))
-    for row in image.rows:
-        for view in row.views:
-            pixels = np.array(view.picture.convert("RGB"))
-            assert any(is_at(sheet, pixels, y) for y in range(len(sheet) - len(pixels)))
+    image = shown(results, TRAIN)
+    sheet = np.array(load_image(show_image(TRAIN)))
+    for view in image.views:
+        pixels = np.array(view.picture.convert("RGB"))
+        assert any(is_at(sheet, pixels, y) for y in range(len(sheet) - len(pixels)))
     labels = {CLASSES.index(tag) + 1 for tag in image.tags} | {255}
     bottom = sheet[-60:]
     for label in labels:
@@ -196,8 +197,8 @@ def test_wrong_names_are_named(results: Path, capsys) -> None:
     assert error.count("val_0 or") + error.count("or val_0") <= 1
     assert main(["show", f"elsewhere/{VAL}.JPG"]) == 0
     assert capsys.readouterr().out == f"results/synthetic/report/images/{VAL}.png\n"
-    given = views_of(one_image(results, f"{TRAIN}.webp"))
-    assert given.keys() == views_of(one_image(results, TRAIN)).keys()
+    given = views_of(shown(results, f"{TRAIN}.webp"))
+    assert given.keys() == views_of(shown(results, TRAIN)).keys()
     assert main(["show", VAL, "--results", "gone"]) == 1
     assert "gone: expected the results of a run" in capsys.readouterr().err
     shutil.copytree(results, results.with_name("other"))
@@ -228,4 +229,4 @@ def test_damaged_files_are_named(results: Path) -> None:
         one_image(results, TRAIN)
     path.write_text("no picture")
     with pytest.raises(SSENetError, match=f"{TRAIN}.png: "):
-        one_image(results, TRAIN)
+        shown(results, TRAIN)

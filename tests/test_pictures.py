@@ -1,14 +1,19 @@
 """Pictures of labels and maps: what is under them, over them, and how they shrink and grow."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from ssenet_core.io.images import label_picture, load_image
-from ssenet_core.picture_grid import write_grid
-from ssenet_core.pictures import class_colour, heat_overlay, label_overlay, thumbnail
+from ssenet_core.io.images import label_picture
+from ssenet_core.pictures import (
+    ACROSS,
+    View,
+    class_colour,
+    heat_overlay,
+    label_overlay,
+    picture_sheet,
+    thumbnail,
+)
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def test_a_share_of_nothing_is_the_photograph_and_of_all_the_colours(
     heat = np.ones((6, 9), np.float32)
     share = np.zeros((6, 9))
     share[:, 5:] = 1
-    found = np.array(heat_overlay(photograph, heat, orange, share))
+    found = np.array(heat_overlay(photograph, heat, share, orange))
     np.testing.assert_array_equal(found[:, :5], np.array(photograph)[:, :5])
     assert {tuple(colour) for colour in found[:, 5:].reshape(-1, 3)} == {(255, 102, 0)}
 
@@ -53,7 +58,7 @@ def test_unknown_heat_shows_the_photograph_alone(photograph: Image.Image) -> Non
     heat = np.full((6, 9), 0.7, np.float32)
     heat[:, :4] = np.nan
     grey = photograph.convert("L")
-    found = np.array(heat_overlay(grey, heat, orange, 0.5)).astype(int)
+    found = np.array(heat_overlay(grey, heat, 0.5, orange)).astype(int)
     expected = np.array(grey.convert("RGB")).astype(int)
     np.testing.assert_array_equal(found[:, :4], expected[:, :4])
     mixed = (expected[:, 4:] + [255, 102, 0]) / 2
@@ -77,27 +82,54 @@ def test_labels_do_not_mix_when_they_shrink() -> None:
     assert set(np.unique(np.array(small))) == {1, 3, 255}
 
 
-def test_pictures_stand_under_their_headings(tmp_path: Path) -> None:
-    red, green, blue = (Image.new("RGB", (30, 20), name) for name in ("#f00", "#0f0", "#00f"))
-    columns = {"a": [red, green], "b $": [blue, label_picture(np.ones((20, 30), np.uint8))]}
-    write_grid(tmp_path / "grid.png", columns, ["one $x\ny", "two$"], "A title")
-    pixels = np.array(load_image(tmp_path / "grid.png"))
-
-    def middle(colour: tuple[int, ...]) -> np.ndarray:
-        there = np.argwhere((pixels == colour).all(axis=2))
-        assert len(there) > 100
-        return there.mean(axis=0)
-
-    top, left = middle((255, 0, 0))
-    assert middle((0, 255, 0))[0] > top + 50
-    assert middle((0, 0, 255))[1] > left + 50
-    np.testing.assert_allclose(
-        middle(class_colour(1)), [middle((0, 255, 0))[0], middle((0, 0, 255))[1]], atol=2
-    )
+COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255)}
 
 
-def test_a_column_needs_a_picture_a_row(tmp_path: Path) -> None:
-    columns = {"a": [Image.new("L", (3, 3))]}
-    with pytest.raises(ValueError):
-        write_grid(tmp_path / "grid.png", columns, ["one", "two"])
-    assert not list(tmp_path.iterdir())
+def block(stage: str, colour: str, **words: str | tuple[str, ...]) -> View:
+    picture = Image.new("RGB", (120, 80), colour)
+    return View(stage, words.pop("title", colour), picture, **words)
+
+
+def corner(sheet: Image.Image, colour: str, count: int = 1) -> list[int]:
+    """Where the blocks of one colour begin, from the top and from the left; counts them."""
+    there = np.argwhere((np.array(sheet) == COLOURS[colour]).all(axis=2))
+    assert len(there) == count * 120 * 80
+    return there.min(axis=0).tolist()
+
+
+def test_pictures_of_a_stage_stand_in_its_column() -> None:
+    rows = [
+        ("one", [block("a", "red"), block("b", "blue")]),
+        ("two", [block("c", "red"), block("b", "lime")]),
+    ]
+    sheet = picture_sheet(rows, columns=["b", "a"])
+    lime, blue, red = (corner(sheet, colour) for colour in ("lime", "blue", "red"))
+    assert lime[0] > blue[0] + 80
+    assert lime[1] == blue[1] < red[1]
+    assert blue[0] == red[0]  # and what is of no column is left out
+
+
+def test_pictures_that_share_a_cell_are_made_smaller() -> None:
+    wide = View("a", "", Image.new("RGB", (240, 100), "red"))
+    sheet = np.array(picture_sheet([("one", [wide, wide, block("b", "blue")])], columns=["a", "b"]))
+    there = np.argwhere((sheet == COLOURS["red"]).all(axis=2))
+    blue = np.argwhere((sheet == COLOURS["blue"]).all(axis=2))
+    assert len(there) > 2 * 100 * 40
+    assert there.max(axis=0)[1] < blue.min(axis=0)[1]
+
+
+def test_a_long_row_goes_on_below() -> None:
+    views = [block("", "red")] * ACROSS + [block("", "blue")]
+    sheet = picture_sheet([("all", views)])
+    red, blue = corner(sheet, "red", ACROSS), corner(sheet, "blue")
+    assert blue[0] > red[0] + 80
+    assert blue[1] == red[1]
+
+
+def test_notes_and_headings_have_their_own_place() -> None:
+    plain = picture_sheet([("", [block("", "red")])])
+    more = [block("", "red", notes=("a", "b")), block("", "blue")]
+    noted = picture_sheet([("", more)], title="A sheet", facts="facts", legend=[(1, "x" * 300)])
+    assert noted.height > plain.height + 5 * 14
+    assert corner(noted, "red")[0] == corner(noted, "blue")[0] > corner(plain, "red")[0]
+    assert noted.width == plain.width  # a text that is too long is cut off

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssenet_core.jobs import job
-from ssenet_core.report.build import build_report
+from ssenet_core.report.page import build_report
 
 if __name__ == "__main__":
     times = Path(snakemake.params.benchmarks)

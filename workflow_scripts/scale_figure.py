@@ -1,9 +1,8 @@
 """Scores over test scales as a figure (rules figure4, figure5)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.paper.figures import figure4, figure5
+from ssenet_core.report.paper_figures import scale_figure
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
-        draw = {4: figure4, 5: figure5}[snakemake.params.number]
-        draw(snakemake.input.evaluations, snakemake.output.figure)
+        scale_figure(snakemake.params.number, snakemake.input.evaluations, snakemake.output.figure)

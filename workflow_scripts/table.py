@@ -1,7 +1,7 @@
 """One of the paper's tables (rules table1, table2, table3)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.paper.tables import write_table
+from ssenet_core.report.paper_tables import write_table
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
 from torch import Tensor, nn
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
 from ssenet_core.data import augment
 from ssenet_core.data.dataset import evenly_spaced
-from ssenet_core.data.manifest import ImageRecord, Manifest
+from ssenet_core.data.manifest import Manifest
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.pictures import heat_overlay
 
 WATCHED = 4  # images
-HEAT = colormaps["inferno"]
 HEAT_SHARE = 0.6  # of a map over its photograph
 
 
@@ -60,6 +59,6 @@ class WatchedMaps:
         photograph = augment.resize_longest(record.photograph(), self.longest)
         scores = single_scale_maps(network, photograph, 1.0, False, self.alignment)
         heats = normalised_maps(scores, record.known_tags)
-        overlays = [heat_overlay(photograph, heat, HEAT, HEAT_SHARE) for heat in heats]
+        overlays = [heat_overlay(photograph, heat, HEAT_SHARE) for heat in heats]
         row = np.concatenate([np.asarray(picture) for picture in (photograph, *overlays)], axis=1)
         return torch.from_numpy(row).permute(2, 0, 1) / 255

@@ -11,7 +11,6 @@ from pathlib import Path
 from ssenet_core.data.dataset import SPLITS, Settings, split_ids
 from ssenet_core.data.layout import unique
 from ssenet_core.data.manifest import (
-    ImageRecord,
     examine_images,
     list_problems,
     load_manifest,
@@ -19,6 +18,7 @@ from ssenet_core.data.manifest import (
     teaching_problems,
     write_manifest,
 )
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.errors import SSENetError
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ssenet_core.data.augment import Pixels, resize_by, to_tensor
-from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.manifest_entries import ImageRecord
 
 
 def read_views(image: ImageRecord, scales: Sequence[float]) -> tuple[Pixels, list[Pixels]]:

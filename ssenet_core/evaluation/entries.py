@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.manifest import ImageRecord, Manifest
+from ssenet_core.data.manifest import Manifest
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, scores
 from ssenet_core.evaluation.curve import ThresholdCurve
@@ -20,6 +21,7 @@ from ssenet_core.jobs import progress
 LOG = logging.getLogger("ssenet")
 FORMAT = 1  # of every evaluation's JSON
 EQUIVARIANCE = "equivariance"  # the stage that a measurement of equivariance names
+MULTI_SCALE = "MS"  # the sum of the scales, among scores by test scale
 
 Labels = NDArray[np.uint8]
 

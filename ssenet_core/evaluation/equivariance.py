@@ -13,27 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib import colormaps
-from PIL import Image
 from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
 from ssenet_core.data.dataset import evenly_spaced
-from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.views import image_tensor
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
 from ssenet_core.io.files import write_json
+from ssenet_core.io.images import write_png
 from ssenet_core.jobs import progress
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
-from ssenet_core.picture_grid import write_grid
-from ssenet_core.pictures import heat_overlay
+from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
-HEAT = colormaps["inferno"]
 HEAT_SHARE = 0.65  # of a map over its photograph
 
 
@@ -70,8 +68,7 @@ def evaluate_equivariance(
     images = _chosen(split, settings["images"])
     warps = named_warps(settings)
     found: dict[str, list[float]] = {key: [] for key in warps}
-    columns: dict[str, list[Image.Image]] = {key: [] for key in ("photograph", "image", *warps)}
-    rows: list[str] = []
+    rows: list[tuple[str, list[View]]] = []
     description = f"Equivariance of {name}"
     for record in progress(images, total=len(images), description=description):
         photo = record.photograph()
@@ -82,11 +79,12 @@ def evaluate_equivariance(
             if difference is not None:
                 found[key].append(difference)
         if len(rows) < SHOWN:
-            rows.append(f"{record.id}\n{split.classes[tags[0] - 1]}")
-            columns["photograph"].append(photo)
+            views = [View("photograph", record.id, thumbnail(photo))]
             for key, warp in {"image": Warp(), **warps}.items():
                 heat = measured.back(warp).numpy()
-                columns[key].append(heat_overlay(photo.convert("L"), heat, HEAT, HEAT_SHARE))
+                shown = heat_overlay(photo.convert("L"), heat, HEAT_SHARE)
+                views.append(View(key, record.id, thumbnail(shown)))
+            rows.append((f"{record.id}, {split.classes[tags[0] - 1]}", views))
     means = {key: statistics.fmean(values) if values else None for key, values in found.items()}
     known = [value for value in means.values() if value is not None]
     content = {
@@ -100,7 +98,8 @@ def evaluate_equivariance(
     }
     write_json(output, content)
     title = f"{name}: class maps of the transformed image, transformed back"
-    write_grid(figure, columns, rows, title)
+    columns = ("photograph", "image", *warps)
+    write_png(figure, picture_sheet(rows, title=title, columns=columns))
     mean = "unknown" if content["mean"] is None else f"{content['mean']:.3f}"
     LOG.info("%s: %s on %d images: mean difference %s", output, name, len(images), mean)
 

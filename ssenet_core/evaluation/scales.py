@@ -16,6 +16,7 @@ from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
 from ssenet_core.evaluation.entries import (
+    MULTI_SCALE,
     curve_points,
     entry,
     naming,
@@ -26,8 +27,6 @@ from ssenet_core.evaluation.entries import (
 from ssenet_core.io.files import write_json
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
-
-MULTI_SCALE = "MS"
 
 
 def evaluate_scales(

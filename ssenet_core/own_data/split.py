@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssenet_core.data.layout import listing, read_list, unique
-from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.tags import read_mask, tags_from_mask, unlearnable
 from ssenet_core.errors import SSENetError
 from ssenet_core.own_data.survey import Survey

@@ -16,7 +16,8 @@ from PIL import Image
 
 from ssenet_core.data.dataset import class_names
 from ssenet_core.data.layout import listing, some_of
-from ssenet_core.data.manifest import ImageRecord, examine_images
+from ssenet_core.data.manifest import examine_images
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.data.tags import unlearnable
 from ssenet_core.errors import SSENetError

@@ -1,197 +1,199 @@
-"""Images through all stages: thumbnails for the report, and one contact sheet as a PNG.
+"""Pictures of what a run has made of an image, for the report, its contact sheet and `ssenet show`.
 
-In: for each image the folders where its files may lie. Out: panels with what exists, as data URIs
-with the image's own IoU, and a sheet with images as rows and stages as columns.
+The functions raise `SSENetError` that names a file which is there but damaged, or does not fit the
+image's mask.
 """
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
-from ssenet_core.io.images import label_picture, read_label_png
-from ssenet_core.io.maps import ClassMaps, read_maps, read_refined
-from ssenet_core.pictures import heat_overlay, thumbnail
+from ssenet_core.io.images import VOID, label_picture, read_label_png
+from ssenet_core.io.maps import read_maps, read_refined
+from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
+from ssenet_core.scores import constant_background, labels_from_scores, with_background
 
-JPEG_QUALITY = 85
+COLUMNS = ("Photo", "Truth", "CAM", "CAM labels", "CAM + CRF", "Random walk", "DeepLab")
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
 LARGE = 480  # pixels, the longer side of an enlarged picture
-HEAT = colormaps["inferno"]
-NO_CLASS = "none of the classes"
 
 Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One picture of an image: its column on the sheet, a caption, and IoU where it is labels.
+class Subject:
+    """An image as its manifest has it; its pictures are made here."""
 
-    The IoU is the mean over the foreground classes of the truth or the answer, for a thing that is
-    outlined well shall not be marked down because all around it is void.
+    record: ImageRecord
+    classes: Sequence[str]  # background first
 
-    Attributes:
-        column, caption: what the picture shows.
-        picture: a thumbnail.
-        iou: percent; None where nothing is judged.
-        large: what is shown when the picture is enlarged; None: the thumbnail.
-        labels: values in the picture, where it is labels.
-    """
+    @cached_property
+    def photograph(self) -> Image.Image:
+        """The photograph, RGB."""
+        return self.record.photograph()
 
-    column: str
-    caption: str
-    picture: Image.Image
-    iou: float | None = None
-    large: Image.Image | None = None
-    labels: tuple[int, ...] = ()
+    @cached_property
+    def truth(self) -> Labels | None:
+        """The mask's labels, (H, W); None where there is no mask."""
+        return None if self.record.mask is None else read_label_png(self.record.mask)
 
     @property
-    def uri(self) -> str:
-        """The large picture as a data URI: PNG for labels, JPEG for photographs."""
-        return data_uri(self.large or self.picture)
+    def tags(self) -> list[str] | None:
+        """Names of the image's classes; None where none are known."""
+        tags = self.record.tags
+        return None if tags is None else [self.classes[tag] for tag in tags]
+
+    def given(self) -> Iterator[View]:
+        """The photograph, and its truth if there is one."""
+        size = f"{self.record.width} x {self.record.height} pixels"
+        yield _view("Photo", "Photograph", self.photograph, notes=(size,))
+        if self.truth is not None:
+            yield label_view("Truth", "Truth", self.truth)
+
+    def maps(self, path: Path, alpha: float | None) -> Iterator[View]:
+        """Each class's map, and the labels at a constant background score.
+
+        Args:
+            path: class activation maps.
+            alpha: the background score; None leaves the labels out.
+        """
+        found = read_maps(path)
+        for label, heat in zip(found.classes, found.maps, strict=True):
+            notes = (f"mean {heat.mean():.2f}",)
+            if alpha is not None:
+                notes = (f"{notes[0]}, over {alpha:g}: {(heat > alpha).mean():.0%}",)
+            share = HEAT_SHARE * (0.3 + 0.7 * heat)  # stronger where the map is higher
+            picture = heat_overlay(self.photograph, heat, share)
+            yield _view("CAM", f"CAM of {self.classes[label]}", picture, notes=notes)
+        if alpha is not None:
+            background = constant_background(found.maps, alpha)
+            labels = labels_from_scores(with_background(found.maps, background), found.classes)
+            yield self.labels("CAM labels", f"labels at {alpha:g}", path, labels)
+
+    def labels(self, stage: str, title: str, path: str | Path, labels: Labels) -> View:
+        """Labels (H, W), with the IoU of each class that the truth or the labels have.
+
+        Raises:
+            SSENetError: they are of another size than the mask, or not of these classes.
+        """
+        if self.truth is None:
+            return label_view(stage, title, labels)
+        try:
+            found = scores(confusion_matrix(self.truth, labels, len(self.classes))).iou
+        except LabelError as error:
+            raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
+        named = zip(self.classes, found, strict=True)
+        notes = tuple(f"IoU {name} {value:.0f}" for name, value in named if value is not None)
+        foreground = [value for value in found[1:] if value is not None]
+        iou = sum(foreground) / len(foreground) if foreground else found[0]
+        return label_view(stage, title, labels, notes=notes, iou=iou)
 
 
 @dataclass(frozen=True)
-class GalleryImage:
-    """One image and its panels, in the order of the stages; `tags` is None where none are known."""
+class ImageViews:
+    """What a run has made of one image: headings, and pictures below each."""
 
     id: str
-    split: str
-    tags: list[str] | None
-    panels: list[Panel]
+    splits: tuple[str, ...]
+    tags: list[str] | None  # names of its classes; None where none are known
+    rows: list[tuple[str, list[View]]]
+
+    @property
+    def views(self) -> list[View]:
+        """The pictures of all rows."""
+        return [view for _, views in self.rows for view in views]
 
     @property
     def tagged(self) -> str:
         """The tags in words; empty where none are known."""
-        return "" if self.tags is None else ", ".join(self.tags) or NO_CLASS
+        return "" if self.tags is None else ", ".join(self.tags) or "none of the classes"
 
     @property
     def ious(self) -> dict[str, float]:
         """IoU of the stages that were judged, in their order."""
-        return {panel.column: panel.iou for panel in self.panels if panel.iou is not None}
+        return {view.stage: view.iou for view in self.views if view.iou is not None}
 
 
 def gallery_image(
     item: Mapping[str, Any], record: ImageRecord, classes: Sequence[str], alpha: float | None
-) -> GalleryImage:
-    """Gather what exists of one image.
+) -> ImageViews:
+    """Gather what exists of one image, a picture a stage.
 
     Args:
-        item: "id", "split", and any of "maps_dir", "refined_dir", "pseudo_dir", "prediction_dir".
+        item: "split", and any of "maps_dir", "refined_dir", "pseudo_dir", "prediction_dir".
         record: the image in its manifest.
         classes: names, background first.
-        alpha: background score at which the maps become labels; None leaves that panel out.
-
-    Raises:
-        SSENetError: a file is there but damaged, or of another size than the mask.
+        alpha: background score at which the maps become labels; None leaves that picture out.
     """
-    photo = record.photograph()
-    truth = read_label_png(record.mask) if record.mask else None
-    panels = [Panel("Photo", "Photo", thumbnail(photo), large=_large(photo))]
-    if truth is not None:
-        panels.append(_label_panel("Truth", record.mask or "", truth, None, classes))
-    name = record.id
-    if path := _existing(item, "maps_dir", f"{name}.h5"):
-        panels += _cam_panels(path, photo, truth, classes, alpha)
-    if path := _existing(item, "refined_dir", f"{name}.h5"):
-        refined = read_refined(path).labels
-        if refined is not None:
-            panels.append(_label_panel("CAM + CRF", path, refined, truth, classes))
-    for key, column in (("pseudo_dir", "Random walk"), ("prediction_dir", "DeepLab")):
-        if path := _existing(item, key, f"{name}.png"):
-            panels.append(_label_panel(column, path, read_label_png(path), truth, classes))
-    tags = None if record.tags is None else [classes[tag] for tag in record.tags]
-    return GalleryImage(id=name, split=item["split"], tags=tags, panels=panels)
+    subject = Subject(record, classes)
+    views = list(subject.given())
+    if path := _existing(item, "maps_dir", f"{record.id}.h5"):
+        views += subject.maps(path, alpha)
+    if path := _existing(item, "refined_dir", f"{record.id}.h5"):
+        labels = read_refined(path).labels
+        if labels is not None:
+            views.append(subject.labels("CAM + CRF", "CAM + CRF", path, labels))
+    for key, stage in (("pseudo_dir", "Random walk"), ("prediction_dir", "DeepLab")):
+        if path := _existing(item, key, f"{record.id}.png"):
+            views.append(subject.labels(stage, stage, path, read_label_png(path)))
+    # One variant a stage: the stage says which picture it is, but for the maps of several classes.
+    named = [view if view.stage == "CAM" else replace(view, title=view.stage) for view in views]
+    return ImageViews(record.id, (item["split"],), subject.tags, [("", named)])
 
 
-def heat_picture(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """A map (H, W) in [0, 1] laid over its photograph, stronger where the map is higher."""
-    return thumbnail(_overlay(photo, heat))
+def contact_sheet(images: Sequence[ImageViews], classes: Sequence[str], title: str) -> Image.Image:
+    """All images on one sheet: images as rows, stages as columns.
+
+    Args:
+        images: rows of the sheet; none gives a sheet that says so.
+        classes: names, background first.
+        title: heading.
+    """
+    rows = [
+        (
+            f"{image.id} ({', '.join(image.splits)}): {image.tagged}",
+            [replace(view, notes=_brief(view)) for view in image.views],
+        )
+        for image in images
+    ]
+    stages = {view.stage for _, views in rows for view in views}
+    return picture_sheet(
+        rows,
+        title=title if images else f"{title}: no images",
+        columns=[name for name in COLUMNS if name in stages],
+        legend=[*enumerate(classes), (VOID, "void (not judged)")],
+    )
 
 
-def data_uri(picture: Image.Image) -> str:
-    """A picture as a data URI: indexed ones as PNG, others as JPEG."""
-    buffer = io.BytesIO()
-    if picture.mode == "P":
-        picture.save(buffer, format="PNG", optimize=True)
-        return bytes_uri(buffer.getvalue(), "image/png")
-    picture.save(buffer, format="JPEG", quality=JPEG_QUALITY)
-    return bytes_uri(buffer.getvalue(), "image/jpeg")
+def _brief(view: View) -> tuple[str, ...]:
+    """What a narrow column says of a picture: a map's class, or the labels' IoU."""
+    if view.iou is not None:
+        return (f"IoU {view.iou:.0f}",)
+    return (view.title.removeprefix("CAM of "),) if view.stage == "CAM" else ()
 
 
-def bytes_uri(content: bytes, kind: str) -> str:
-    """Bytes of a media type as a data URI."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _cam_panels(
-    path: Path,
-    photo: Image.Image,
-    truth: Labels | None,
-    classes: Sequence[str],
-    alpha: float | None,
-) -> list[Panel]:
-    """A heat overlay for each class, and the labels at `alpha`."""
-    found = read_maps(path)
-    panels = []
-    for label, heat in zip(found.classes, found.maps, strict=True):
-        overlay = _overlay(photo, heat)
-        caption = f"CAM of {classes[label]}"
-        panels.append(Panel("CAM", caption, thumbnail(overlay), large=_large(overlay)))
-    if alpha is not None:
-        labels = _labels_at(found, alpha)
-        panels.append(_label_panel("CAM labels", path, labels, truth, classes))
-    return panels
-
-
-def _labels_at(found: ClassMaps, alpha: float) -> Labels:
-    """Labels (H, W): the best class where its score is above `alpha`, else background."""
-    if not len(found.classes):
-        return np.zeros(found.maps.shape[1:], dtype=np.uint8)
-    winner = found.classes[found.maps.argmax(axis=0)]
-    return np.where(found.maps.max(axis=0) > np.float32(alpha), winner, 0).astype(np.uint8)
-
-
-def _label_panel(
-    column: str,
-    path: str | Path,
-    labels: Labels,
-    truth: Labels | None,
-    classes: Sequence[str],
-) -> Panel:
-    iou = None
-    if truth is not None:
-        try:
-            iou = _foreground_iou(scores(confusion_matrix(truth, labels, len(classes))).iou)
-        except LabelError as error:
-            raise SSENetError(f"{path}: {error}; delete it and run the workflow again") from error
-    picture = label_picture(labels)
+def label_view(stage: str, title: str, labels: Labels, **facts: Any) -> View:
+    """Labels (H, W) alone, with other attributes of the view."""
     found = tuple(np.unique(labels).tolist())
-    return Panel(column, column, thumbnail(picture), iou, _large(picture), found)
+    return _view(stage, title, label_picture(labels), labels=found, **facts)
 
 
-def _foreground_iou(iou: Sequence[float | None]) -> float | None:
-    """Mean over the foreground classes that occur; the background's where none does."""
-    present = [value for value in iou[1:] if value is not None]
-    return sum(present) / len(present) if present else iou[0]
+def _view(stage: str, title: str, picture: Image.Image, **facts: Any) -> View:
+    """A picture of any size as a thumbnail, and as the page holds it enlarged.
 
-
-def _overlay(photo: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    return heat_overlay(photo, heat, HEAT, HEAT_SHARE * (0.3 + 0.7 * heat))
-
-
-def _large(picture: Image.Image) -> Image.Image:
-    """A picture as the page holds it: a browser enlarges small ones without more bytes."""
-    return picture if max(picture.size) <= LARGE else thumbnail(picture, LARGE)
+    A browser enlarges small pictures without more bytes.
+    """
+    large = picture if max(picture.size) <= LARGE else thumbnail(picture, LARGE)
+    return View(stage, title, thumbnail(picture), large=large, **facts)
 
 
 def _existing(item: Mapping[str, Any], key: str, name: str) -> Path | None:

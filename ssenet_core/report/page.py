@@ -1,180 +1,278 @@
-"""The HTML report: one file that needs nothing else, made from templates.
+"""The report of a run: its results as JSON and Markdown, an HTML page, and a sheet of pictures.
 
-In: what `build` has read of a run. Out: the text of the page; the same run gives the same text. The
-page works without scripts, which only filter, sort and enlarge its pictures.
+The page is one file that needs nothing else, and works without scripts, which only filter, sort and
+enlarge its pictures. `SSENetError` names an input that is missing, damaged or of another run.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import base64
+import io
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
-from ssenet_core.data.manifest import Manifest
-from ssenet_core.io.images import VOID
-from ssenet_core.pictures import class_colour
-from ssenet_core.report import figures
-from ssenet_core.report.drawing import draw
-from ssenet_core.report.equivariance import EQUIVARIANCE_NOTE, equivariance_table
-from ssenet_core.report.gallery import GalleryImage, Panel, bytes_uri
-from ssenet_core.report.page_tables import class_groups, cost_rows, result_groups, tiles
-from ssenet_core.report.paper_scores import NOTE
-from ssenet_core.report.results import (
-    BEST_NOTE,
-    EMPTY_HEADING,
-    EMPTY_NOTE,
-    RATIO_NOTE,
-    empty_table,
-    judged_on,
-    make_rows,
-)
-from ssenet_core.report.scales import SCALE_NOTE, scale_table
-from ssenet_core.report.tables import Metrics, StageCost
-from ssenet_core.report.theme import DARK, DASHES, LIGHT, SERIES, variant_series
+from ssenet_core.data.manifest import Manifest, load_manifest
+from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import write_json, write_text
+from ssenet_core.io.images import VOID, write_png
+from ssenet_core.pictures import View, class_colour
+from ssenet_core.report import figures, results
+from ssenet_core.report.gallery import ImageViews, contact_sheet, gallery_image
+from ssenet_core.report.paper_tables import Models, paper_score
+from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
 
-TEMPLATES = Path(__file__).parent / "templates"
+LOG = logging.getLogger("ssenet")
+JPEG_QUALITY = 85
+LEGENDS = {
+    "cam": "class activation maps",
+    "crf": "maps after the dense CRF",
+    "random_walk": "pseudo labels",
+    "deeplab": "segmentation network",
+}
+# A job has more as soon as it computes: with less it had ended when Snakemake looked again.
+LEAST_MIB = 50
+
+Paths = Mapping[str, str | Path]
 
 
-@dataclass(frozen=True)
-class Content:
-    """What a page is about.
+def build_report(
+    *,
+    evaluations: Sequence[str | Path],
+    trivial: Sequence[str | Path],
+    equivariance: Sequence[str | Path],
+    metrics: Paths,
+    benchmarks: Paths,
+    manifests: Paths,
+    gallery: Sequence[Mapping[str, Any]],
+    output_json: str | Path,
+    output_markdown: str | Path,
+    output_html: str | Path,
+    output_gallery: str | Path,
+    title: str,
+    settings: Mapping[str, Any],
+    scales: Sequence[str | Path] = (),
+    published: bool = False,
+) -> None:
+    """Write the four files of the report.
 
-    Attributes:
-        title: its heading.
-        classes: names, background first.
-        splits: manifests by split.
-        entries: evaluations, the trivial answers among them.
-        scales: scores by test scale.
-        equivariance: measurements of equivariance.
-        metrics: tables of the trainings by name.
-        costs: time and memory of the stages.
-        gallery: images to show.
-        cam: the CAM variant whose images they are.
-        settings: the configuration.
-        published: stand the paper's numbers beside.
+    Args:
+        evaluations: JSON files of `evaluation.stages`.
+        trivial: JSON files of the trivial answers.
+        equivariance: JSON files of `evaluation.equivariance`.
+        metrics: training name ("cam/ssenet") to its metrics CSV.
+        benchmarks: "stage/anything" to Snakemake's benchmark TSV.
+        manifests: split to manifest; those of the gallery's splits are needed.
+        gallery: images to show: "id", "split", "cam" (variant), and of "maps_dir", "refined_dir",
+            "pseudo_dir", "prediction_dir" what there is; "alpha" where no evaluation of that CAM
+            says at which background score its maps become labels.
+        output_json: everything, for programs.
+        output_markdown: the tables.
+        output_html: the report.
+        output_gallery: contact sheet of the gallery, PNG.
+        title: heading of all of them.
+        settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
+        scales: JSON files of `evaluation.scales`, as far as there are any.
+        published: stand the paper's numbers beside; they are about VOC 2012 alone.
+
+    Raises:
+        SSENetError: an input is missing, damaged, or does not fit the others.
     """
-
-    title: str
-    classes: Sequence[str]
-    splits: Mapping[str, Manifest]
-    entries: Sequence[Mapping[str, Any]]
-    scales: Sequence[Mapping[str, Any]]
-    equivariance: Sequence[Mapping[str, Any]]
-    metrics: Mapping[str, Metrics]
-    costs: Sequence[StageCost]
-    gallery: Sequence[GalleryImage]
-    cam: str | None
-    settings: Mapping[str, Any]
-    published: bool
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A panel of a figure in both themes, as data URIs, with the text that stands for it."""
-
-    light: str
-    dark: str
-    alt: str
-
-
-def render(content: Content) -> str:
-    """The page as text."""
-    template = _environment().get_template("report.html.j2")
-    return template.render(
-        title=content.title,
-        themes={"light": LIGHT, "dark": DARK},
-        dashes=DASHES,
-        series_count=SERIES,
-        splits=content.splits.values(),
-        settings=yaml.safe_dump(dict(content.settings), sort_keys=False, allow_unicode=True),
-        **_results_section(content),
-        **_figures(content),
-        **_tables(content),
-        **_gallery_section(content),
+    entries = results.load_entries([*trivial, *evaluations])
+    measured, by_scale = results.load_equivariance(equivariance), results.load_scales(scales)
+    settings = json.loads(json.dumps(settings, default=str))
+    splits = {split: load_manifest(path) for split, path in manifests.items()}
+    classes = _classes(entries, splits)
+    images = [_gallery_image(item, splits, classes, entries) for item in gallery]
+    rows = make_rows(entries)
+    models = settings.get("cam", {}) if published else {}
+    cam = next((item["cam"] for item in gallery if item.get("cam")), None)
+    page = _template().render(
+        title=title,
+        splits=splits.values(),
+        settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
+        classes=classes,
+        rows=rows,
+        published=published,
+        paper=partial(paper_score, cams=models),
+        tiles=_tiles(rows, cam, models),
+        empty_table=results.empty_table(rows),
+        scale_table=results.scale_table(by_scale),
+        equivariance_table=results.equivariance_table(measured) if measured else None,
+        charts=_charts(entries, by_scale, measured, metrics),
+        costs=stage_costs(benchmarks),
+        gallery=images,
+        described=partial(_described, classes=classes),
     )
+    write_json(output_json, results.results(entries, title, settings, measured, by_scale))
+    write_text(output_markdown, results.markdown(entries, title, measured))
+    write_png(output_gallery, contact_sheet(images, classes, title))
+    write_text(output_html, page)
+    last = "nothing could be judged"
+    if rows:
+        last = f"{': '.join(rows[-1].names)} on {rows[-1].split}: mIoU {rows[-1].miou.text(1)} %"
+    counts = (len(rows), len(images), len(page) / 1e6, last)
+    LOG.info("%s: %d rows of results, %d images, %.1f MB; %s", output_html, *counts)
 
 
-def _results_section(content: Content) -> dict[str, Any]:
-    rows = make_rows(content.entries)
-    cams = content.settings.get("cam", {}) if content.published else None
+def _gallery_image(
+    item: Mapping[str, Any],
+    splits: Mapping[str, Manifest],
+    classes: Sequence[str],
+    entries: Sequence[results.Entry],
+) -> ImageViews:
+    split = item["split"]
+    if split not in splits:
+        raise SSENetError(
+            f"gallery image {item['id']}: expected a manifest of its split {split}, found those of "
+            f"{', '.join(splits) or 'no split'}"
+        )
+    alphas = [e["alpha"] for e in entries if e["stage"] == "cam" and e["name"] == item.get("cam")]
+    alpha = item.get("alpha", alphas[0] if alphas else None)
+    return gallery_image(item, splits[split].record(item["id"]), classes, alpha)
+
+
+def _classes(entries: Sequence[results.Entry], splits: Mapping[str, Manifest]) -> list[str]:
+    """Class names, background first; evaluations and manifests must agree on them."""
+    found = {f"manifest of {split}": list(m.classes) for split, m in splits.items()}
+    if entries:
+        found["evaluations"] = entries[0]["classes"][1:]
+    if any(names != next(iter(found.values())) for names in found.values()):
+        listed = "\n  ".join(f"{where}: {', '.join(names)}" for where, names in found.items())
+        raise SSENetError(f"expected the same classes everywhere, found\n  {listed}")
+    return ["background", *next(iter(found.values()), [])]
+
+
+def _charts(
+    entries: Sequence[results.Entry],
+    scales: Sequence[results.Entry],
+    measured: Sequence[results.Entry],
+    metrics: Paths,
+) -> dict[str, figures.Chart | None]:
+    """The charts by their names; a variant keeps its colour in all that name variants."""
+    named = [*(entry for entry in entries if entry["stage"] == "cam"), *scales, *measured]
+    series = figures.variant_series([entry["name"] for entry in named])
+    trainings = {name: figures.read_metrics(path) for name, path in metrics.items()}
     return {
-        "tiles": tiles(rows, content.cam, cams),
-        "result_groups": result_groups(rows, cams),
-        "published": content.published,
-        "paper_note": NOTE,
-        "judged": judged_on(rows),
-        "ratio_note": RATIO_NOTE,
-        "best_note": BEST_NOTE,
-        "empty_heading": EMPTY_HEADING,
-        "empty_note": EMPTY_NOTE,
-        "empty_table": empty_table(rows),
-        "class_groups": class_groups(rows, content.classes),
+        "threshold": figures.threshold_chart(entries, series),
+        "scale": figures.scale_chart(scales, series),
+        "equivariance": figures.equivariance_chart(measured, series),
+        "training": figures.training_chart(trainings),
     }
 
 
-def _figures(content: Content) -> dict[str, Any]:
-    named = [*content.entries, *content.scales, *content.equivariance]
-    names = [entry["name"] for entry in named if entry.get("stage") in {None, "cam"}]
-    series = variant_series([*names, *(entry["name"] for entry in content.equivariance)])
-    charts = {
-        "threshold_chart": figures.threshold_chart(content.entries, series),
-        "scale_chart": figures.scale_chart(content.scales, series),
-        "equivariance_chart": figures.equivariance_chart(content.equivariance, series),
-        "training_chart": figures.training_chart(content.metrics),
-    }
-    return {name: chart and _drawn(chart) for name, chart in charts.items()}
+def _tiles(rows: Sequence[Row], cam: str | None, models: Models) -> list[dict[str, Any]]:
+    """One row a stage, of the chain whose images the page shows, and what stands beside.
+
+    Args:
+        rows: of the results table.
+        cam: the chain's CAM variant; None takes each stage's first row.
+        models: settings of the CAM variants where the paper's numbers stand beside.
+    """
+    tiles = []
+    for stage, what in LEGENDS.items():
+        chosen = [row for row in rows if row.stage == stage]
+        own = [row for row in chosen if cam and row.cam == base_variant(cam)]
+        for row in (own or chosen)[:1]:
+            beside = [f"{row.variant} on {row.split}"]
+            answers = [r for r in rows if (r.stage, r.split) == ("trivial", row.split)]
+            if answers:
+                best = max(answer.miou.mean or 0.0 for answer in answers)
+                beside.append(f"best trivial answer {best:.1f}")
+            if (paper := paper_score(row, models)) is not None:
+                beside.append(f"paper {paper:.1f}")
+            tiles.append({"name": STAGES[stage], "what": what, "miou": row.miou, "beside": beside})
+    return tiles
 
 
-def _drawn(chart: figures.Chart) -> dict[str, Any]:
-    pictures = []
-    for panel in chart.panels:
-        light, dark = (bytes_uri(draw(panel, theme), "image/svg+xml") for theme in (LIGHT, DARK))
-        pictures.append(Picture(light, dark, panel.alt))
-    return {"pictures": pictures, "key": chart.key}
+class StageCost(NamedTuple):
+    """What the jobs of one stage took, in seconds and MiB; None where no memory was measured."""
+
+    stage: str
+    jobs: int
+    seconds: float
+    longest: float
+    peak_mib: float | None
 
 
-def _tables(content: Content) -> dict[str, Any]:
-    return {
-        "scale_table": scale_table(content.scales) if content.scales else None,
-        "scale_note": SCALE_NOTE,
-        "equivariance_table": content.equivariance and equivariance_table(content.equivariance),
-        "equivariance_note": EQUIVARIANCE_NOTE,
-        "costs": cost_rows(content.costs),
-    }
+def stage_costs(benchmarks: Paths) -> list[StageCost]:
+    """Sum up benchmarks by stage, in order of first appearance.
+
+    Args:
+        benchmarks: "stage/anything" to a TSV with the columns `s` and `max_rss` (MiB).
+
+    Raises:
+        SSENetError: a file is missing or of another form.
+    """
+    jobs: dict[str, list[pd.DataFrame]] = {}
+    for name, path in benchmarks.items():
+        # Snakemake writes "NA" and "-" for what it could not measure.
+        table = figures.read_table(path, "s", sep="\t").reindex(columns=["s", "max_rss"])
+        numbers = table.apply(pd.to_numeric, errors="coerce")
+        jobs.setdefault(name.partition("/")[0], []).append(numbers)
+    found = []
+    for stage, tables in jobs.items():
+        numbers = pd.concat(tables)
+        seconds, memory = numbers["s"].fillna(0), numbers["max_rss"]
+        peak = memory.max() if (memory >= LEAST_MIB).any() else None
+        found.append(StageCost(stage, len(seconds), seconds.sum(), seconds.max(), peak))
+    return found
 
 
-def _gallery_section(content: Content) -> dict[str, Any]:
-    images = content.gallery
-    colours = ["#{:02x}{:02x}{:02x}".format(*class_colour(n)) for n in range(len(content.classes))]
-    return {
-        "gallery": images,
-        "gallery_splits": list(dict.fromkeys(image.split for image in images)),
-        "stages": list(dict.fromkeys(stage for image in images for stage in image.ious)),
-        "legend": [
-            (colour, name, sum(name in (image.tags or ()) for image in images))
-            for colour, name in zip(colours, content.classes, strict=True)
-        ],
-        "void_colour": "#{:02x}{:02x}{:02x}".format(*class_colour(VOID)),
-        "described": lambda image, panel: _described(image, panel, content.classes),
-    }
+def duration(seconds: float) -> str:
+    """Seconds as "4.2 s", "3 min 05 s" or "2 h 10 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _described(image: GalleryImage, panel: Panel, classes: Sequence[str]) -> str:
+def _described(image: ImageViews, view: View, classes: Sequence[str]) -> str:
     """The text that stands for a picture: what it is, and the classes in it."""
-    if panel.labels:
-        found = (classes[label] for label in panel.labels if label != VOID)
-        return f"{panel.caption} of {image.id}: {', '.join(found) or 'no class'}"
-    tags = f", tagged {image.tagged}" if panel.column == "Photo" and image.tagged else ""
-    return f"{panel.caption}{tags}, image {image.id}"
+    if view.labels:
+        found = (classes[label] for label in view.labels if label != VOID)
+        return f"{view.title} of {image.id}: {', '.join(found) or 'no class'}"
+    tags = f", tagged {image.tagged}" if view.stage == "Photo" and image.tagged else ""
+    return f"{view.title}{tags}, image {image.id}"
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def _picture_uri(picture: Image.Image) -> str:
+    """A picture as a data URI: indexed ones as PNG, others as JPEG."""
+    buffer = io.BytesIO()
+    if picture.mode == "P":
+        picture.save(buffer, format="PNG", optimize=True)
+        return _data_uri(buffer.getvalue(), "image/png")
+    picture.save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    return _data_uri(buffer.getvalue(), "image/jpeg")
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(figures.TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    filters: dict[str, Callable[..., str]] = {
+        "score": score_text,
+        "duration": duration,
+        "picture_uri": _picture_uri,
+        "svg_uri": lambda panel, theme: _data_uri(figures.svg(panel, theme), "image/svg+xml"),
+        "colour": lambda label: "#{:02x}{:02x}{:02x}".format(*class_colour(label)),
+    }
+    environment.filters |= filters
+    environment.globals |= {"results": results, "figures": figures, "void": VOID}
+    return environment.get_template("report.html.j2")

@@ -1,23 +1,20 @@
-"""The results table of a run: rows from the evaluation JSONs, as data, Markdown and plain text.
+"""The results of a run as rows and tables: for the report, the paper's tables and the terminal.
 
-In: evaluation files of every stage, and the trivial answers; measurements of equivariance. Out: one
-row a stage, variant and split; replicates that differ in their seed only (`ssenet`, `ssenet@1`) are
-one row, with mean and sample standard deviation. Fails with `SSENetError` that names a file of
-another kind, or files that disagree about the classes.
+Replicates that differ in their seed only (`ssenet`, `ssenet@1`) are one row, with mean and sample
+standard deviation. What reads a file raises `SSENetError` that names one which is missing, of
+another kind, or about other classes than the rest.
 """
 
+import re
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import FORMAT
+from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT, MULTI_SCALE
 from ssenet_core.io.files import read_json
-from ssenet_core.report.equivariance import EQUIVARIANCE_NOTE, equivariance_table
-from ssenet_core.report.markdown import markdown_table
-from ssenet_core.report.replicates import Spread, base_variant, present_mean, spread
 
 STAGES = {
     "trivial": "Trivial answer",
@@ -28,19 +25,8 @@ STAGES = {
 }
 TRIVIAL_NAMES = {"tag": "every pixel is the tag", "ellipse": "centred ellipse of the tag"}
 REPORTS = ("results.json", "report/results.json")  # where they lie in a folder that is given
-COLUMNS = (
-    "Stage",
-    "Variant",
-    "Split",
-    "Images",
-    "Seeds",
-    "mIoU %",
-    "mFN",
-    "mFP",
-    "Best mIoU %* (alpha)",
-)
 NO_EMPTY_IMAGES: dict[str, Any] = {"images": 0, "with_false_positives": 0, "of_class": {}}
-TEXT_COLUMNS = 3  # from the left; the others are numbers
+NONE = "–"  # a cell where there is no number
 BEST_NOTE = (
     "* The threshold of this column was chosen on the ground truth that it is scored on: it is the "
     "most that a choice of alpha could give, not a result."
@@ -54,6 +40,40 @@ RATIO_NOTE = (
     "mFN and mFP are the means of FN/TP and FP/TP over the foreground classes; ∞ means that a "
     "class that occurs was never found."
 )
+EQUIVARIANCE_NOTE = (
+    "Mean absolute difference between the normalised class maps of a transformed image and the "
+    "transformed class maps of the image, over tagged classes: 0 for an equivariant network, 1 at "
+    "the most. Constant maps have 0 too: it does not say that maps are right."
+)
+
+Entry = Mapping[str, Any]  # what an evaluation's JSON holds
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean of a score over replicates; `std` is the sample standard deviation, None for one.
+
+    Both are None where one of the values is None, which stands for an infinite ratio.
+    """
+
+    mean: float | None
+    std: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """The spread of some values."""
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return cls(None, None, len(values))
+        std = statistics.stdev(known) if len(known) > 1 else None
+        return cls(statistics.fmean(known), std, len(values))
+
+    def text(self, digits: int) -> str:
+        """As "61.2" or "61.2 ± 0.4"; "∞" where a ratio is not finite."""
+        if self.mean is None:
+            return "∞"
+        return " ± ".join(f"{v:.{digits}f}" for v in (self.mean, self.std) if v is not None)
 
 
 @dataclass(frozen=True)
@@ -82,48 +102,64 @@ class Row:
     false_positives_of_class: dict[str, float]
 
     @property
-    def label(self) -> str:
-        """The stage and the variant, in words."""
-        return f"{STAGES.get(self.stage, self.stage)}: {variant_label(self.stage, self.variant)}"
+    def names(self) -> tuple[str, str]:
+        """What tables call the stage and the variant."""
+        trivial = self.stage == "trivial"
+        variant = TRIVIAL_NAMES.get(self.variant, self.variant) if trivial else self.variant
+        return STAGES.get(self.stage, self.stage), variant
 
-    def cells(self) -> list[str]:
-        """The row's cells, as text, in the order of `COLUMNS`."""
-        return [
-            STAGES.get(self.stage, self.stage),
-            variant_label(self.stage, self.variant),
-            self.split,
-            str(self.images),
-            str(len(self.runs)),
-            self.miou.text(1),
-            self.mfn.text(2),
-            self.mfp.text(2),
-            self.best(),
-        ]
+    @property
+    def cam(self) -> str:
+        """The CAM variant that the row is made from, or is."""
+        return self.variant.partition("/")[0]
 
+    @property
     def best(self) -> str:
         """The best of the threshold curve and where, as text; empty where there is no curve."""
         if self.best_miou is None:
             return ""
-        alphas = ", ".join(f"{alpha:g}" for alpha in self.best_alphas)
-        return f"{self.best_miou.text(1)} ({alphas})"
+        return f"{self.best_miou.text(1)} ({', '.join(f'{alpha:g}' for alpha in self.best_alphas)})"
 
 
-def variant_label(stage: str, variant: str) -> str:
-    """How a variant is called in tables."""
-    return TRIVIAL_NAMES.get(variant, variant) if stage == "trivial" else variant
+class Table(NamedTuple):
+    """Cells as text, row by row; the first `text_columns` are no numbers."""
+
+    header: list[str]
+    body: list[list[str]]
+    text_columns: int = 1
+
+    def markdown(self) -> list[str]:
+        """Lines of GitHub Markdown."""
+        rule = ["---" if i < self.text_columns else "---:" for i in range(len(self.header))]
+        escaped = [[cell.replace("|", "\\|") for cell in row] for row in [self.header, *self.body]]
+        return [f"| {' | '.join(cells)} |" for cells in [escaped[0], rule, *escaped[1:]]]
+
+    def plain(self) -> list[str]:
+        """Lines for a terminal."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.body, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i < self.text_columns else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            ).rstrip()
+            for cells in [self.header, *self.body]
+        ]
+        return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def base_variant(name: str) -> str:
+    """A run's name without its seeds: "ssenet@1/default" is a replicate of "ssenet/default"."""
+    return re.sub(r"@\d+(?=/|$)", "", name)
 
 
 def load_entries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Read evaluation files; a file of trivial answers yields several entries."""
+    """Read evaluations of stages; a file of trivial answers yields several."""
     entries: list[dict[str, Any]] = []
     for path in paths:
-        content = read_json(path)
-        found = content.get("answers", [content]) if isinstance(content, dict) else []
+        content = _read(path)
+        found = content.get("answers", [content])
         if not found or any(entry.get("format") != FORMAT for entry in found):
-            raise SSENetError(
-                f"{path}: expected an evaluation of format {FORMAT}, found something else; "
-                "delete the file and run the workflow again"
-            )
+            raise _foreign(path, f"an evaluation of format {FORMAT}")
         if entries and found[0]["classes"] != entries[0]["classes"]:
             raise SSENetError(
                 f"{path}: expected the classes {entries[0]['classes']} of the other evaluations, "
@@ -133,9 +169,37 @@ def load_entries(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     return entries
 
 
-def make_rows(entries: Sequence[Mapping[str, Any]]) -> list[Row]:
+def load_equivariance(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read files of `evaluation.equivariance`."""
+    found = {path: _read(path) for path in paths}
+    for path, content in found.items():
+        if (content.get("format"), content.get("stage")) != (FORMAT, EQUIVARIANCE):
+            raise _foreign(path, f"measurements of equivariance of format {FORMAT}")
+    return list(found.values())
+
+
+def load_scales(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Read files of `evaluation.scales`."""
+    found = {path: _read(path) for path in paths}
+    for path, content in found.items():
+        if not isinstance(content.get("scales"), dict) or not content["scales"]:
+            raise _foreign(path, "scores by scale")
+    return list(found.values())
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    content = read_json(path)
+    return content if isinstance(content, dict) else {}
+
+
+def _foreign(path: str | Path, expected: str) -> SSENetError:
+    advice = "delete the file and run the workflow again"
+    return SSENetError(f"{path}: expected {expected}, found something else; {advice}")
+
+
+def make_rows(entries: Sequence[Entry]) -> list[Row]:
     """Gather replicates into rows, in the order of the stages, then of first appearance."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in entries:
         key = (entry["stage"], base_variant(entry["name"]), entry["split"])
         groups.setdefault(key, []).append(entry)
@@ -145,13 +209,124 @@ def make_rows(entries: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [_row(key, groups[key]) for key in ordered]
 
 
+def _row(key: tuple[str, str, str], runs: Sequence[Entry]) -> Row:
+    stage, variant, split = key
+    curves = [run["curve"] for run in runs if "curve" in run]
+    empty = [run.get("empty_images", NO_EMPTY_IMAGES) for run in runs]
+    of_class = {
+        name: statistics.fmean(found["of_class"].get(name, 0) for found in empty)
+        for name in empty[0]["of_class"]
+    }
+    by_class = [
+        [value for value in values if value is not None]
+        for values in zip(*(run["iou"] for run in runs), strict=True)
+    ]
+    return Row(
+        stage=stage,
+        variant=variant,
+        split=split,
+        images=runs[0]["images"],
+        tags_used=all(run["tags_used"] for run in runs),
+        alpha=runs[0].get("alpha"),
+        miou=Spread.of([run["miou"] for run in runs]),
+        mfn=Spread.of([run["mfn"] for run in runs]),
+        mfp=Spread.of([run["mfp"] for run in runs]),
+        best_miou=Spread.of([curve["best_miou"] for curve in curves]) if curves else None,
+        best_alphas=list(dict.fromkeys(curve["best_alpha"] for curve in curves)),
+        iou=[statistics.fmean(values) if values else None for values in by_class],
+        runs=[run["name"] for run in runs],
+        empty_images=empty[0]["images"],
+        false_positives=Spread.of([found["with_false_positives"] for found in empty]),
+        false_positives_of_class={name: mean for name, mean in of_class.items() if mean},
+    )
+
+
+def results_table(rows: Sequence[Row]) -> Table:
+    """The scores of every stage and variant."""
+    header = ["Stage", "Variant", "Split", "Images", "Seeds", "mIoU %", "mFN", "mFP"]
+    body = []
+    for row in rows:
+        scores = (row.miou.text(1), row.mfn.text(2), row.mfp.text(2), row.best)
+        body.append([*row.names, row.split, str(row.images), str(len(row.runs)), *scores])
+    return Table([*header, "Best mIoU %* (alpha)"], body, text_columns=3)
+
+
+def class_table(rows: Sequence[Row], classes: Sequence[str]) -> Table:
+    """IoU: classes down, rows of the results across."""
+    header = ["Class", *(f"{': '.join(row.names)} ({row.split})" for row in rows)]
+    body = [
+        [name, *(score_text(row.iou[label]) for row in rows)] for label, name in enumerate(classes)
+    ]
+    return Table(header, body)
+
+
+def empty_table(rows: Sequence[Row]) -> Table | None:
+    """False positives in photographs with nothing in them; None without any such photograph."""
+    header = ["Stage", "Variant", "Split", "With nothing", "With a false positive", "Of class"]
+    body = []
+    for row in rows:
+        if row.empty_images and not row.tags_used:
+            found = row.false_positives
+            classes = [
+                f"{name} {round(n, 1):g}" for name, n in row.false_positives_of_class.items()
+            ]
+            # A number of photographs: whole where it is of one run.
+            counts = [str(row.empty_images), found.text(1 if found.n > 1 else 0)]
+            body.append([*row.names, row.split, *counts, ", ".join(classes) or NONE])
+    return Table(header, body, text_columns=3) if body else None
+
+
+def equivariance_table(entries: Sequence[Entry]) -> Table:
+    """Transforms down, CAM networks across; several seeds are one column."""
+    networks: dict[str, list[Entry]] = {}
+    for entry in entries:
+        label = f"{base_variant(entry['name'])} ({entry['split']}, {entry['images']} images)"
+        networks.setdefault(label, []).append(entry["differences"] | {"mean": entry["mean"]})
+    names = list(dict.fromkeys(name for entry in entries for name in entry["differences"]))
+    body = []
+    for name in [*names, "mean"]:
+        runs = [[run.get(name) for run in found] for found in networks.values()]
+        body.append([name, *(NONE if None in run else Spread.of(run).text(3) for run in runs)])
+    return Table(["Transform", *networks], body)
+
+
+def scale_table(found: Sequence[Entry]) -> Table:
+    """mIoU by the scale of the test image: scales down, CAM networks across."""
+    networks: dict[str, list[Entry]] = {}
+    for content in found:
+        networks.setdefault(base_variant(content["name"]), []).append(content["scales"])
+    body = []
+    for key in dict.fromkeys(key for content in found for key in content["scales"]):
+        scores = [[run[key]["miou"] for run in runs if key in run] for runs in networks.values()]
+        cells = [Spread.of(values).text(1) if values else NONE for values in scores]
+        body.append(["together" if key == MULTI_SCALE else key, *cells])
+    return Table(["Test scale", *networks], body)
+
+
+def score_text(value: float | None) -> str:
+    """A score in percent as text; a dash where there is none."""
+    return NONE if value is None else f"{value:.1f}"
+
+
+def judged_on(rows: Sequence[Row]) -> list[str]:
+    """One sentence a split: which stages are judged on it, and whether they were told the tags."""
+    notes = []
+    for split in dict.fromkeys(row.split for row in rows):
+        for told, phrase in ((True, "tags given"), (False, "tags unknown to the network")):
+            chosen = [row for row in rows if row.split == split and row.tags_used == told]
+            if chosen:
+                stages = ", ".join(dict.fromkeys(row.names[0] for row in chosen))
+                images = max(row.images for row in chosen)
+                notes.append(f"Judged on {split} ({images} images, {phrase}): {stages}.")
+    return notes
+
+
 def results(
-    entries: Sequence[Mapping[str, Any]],
-    *,
+    entries: Sequence[Entry],
     title: str,
     settings: Any,
-    equivariance: Sequence[Mapping[str, Any]] = (),
-    scales: Sequence[Mapping[str, Any]] = (),
+    equivariance: Sequence[Entry] = (),
+    scales: Sequence[Entry] = (),
 ) -> dict[str, Any]:
     """Everything about a run that a program may want to read (`results.json`)."""
     return {
@@ -166,73 +341,23 @@ def results(
     }
 
 
-def markdown(
-    entries: Sequence[Mapping[str, Any]],
-    title: str,
-    equivariance: Sequence[Mapping[str, Any]] = (),
-) -> str:
+def markdown(entries: Sequence[Entry], title: str, equivariance: Sequence[Entry] = ()) -> str:
     """The results table, IoU a class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
     lines = [f"# {title}", ""]
     if not rows:
         lines.append("No split has masks: nothing could be judged.")
     else:
-        lines += markdown_table(COLUMNS, [row.cells() for row in rows], TEXT_COLUMNS)
-        lines += ["", *(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
-        header, body = class_table(rows, entries[0]["classes"])
-        lines += ["", "## IoU a class, %", "", *markdown_table(header, body)]
-        if found := empty_table(rows):
-            table = markdown_table(*found, TEXT_COLUMNS)
-            lines += ["", f"## {EMPTY_HEADING}", "", *table, "", EMPTY_NOTE]
+        lines += [*results_table(rows).markdown(), ""]
+        lines += [*(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
+        table = class_table(rows, entries[0]["classes"])
+        lines += ["", "## IoU a class, %", "", *table.markdown()]
+        if empty := empty_table(rows):
+            lines += ["", f"## {EMPTY_HEADING}", "", *empty.markdown(), "", EMPTY_NOTE]
     if equivariance:
-        header, body = equivariance_table(equivariance)
-        lines += ["", "## Equivariance", "", *markdown_table(header, body), "", EQUIVARIANCE_NOTE]
+        table = equivariance_table(equivariance)
+        lines += ["", "## Equivariance", "", *table.markdown(), "", EQUIVARIANCE_NOTE]
     return "\n".join(lines) + "\n"
-
-
-def class_table(rows: Sequence[Row], classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the IoU table: classes down, rows of the results across."""
-    header = ["Class", *(f"{row.label} ({row.split})" for row in rows)]
-    body = []
-    for label, name in enumerate(classes):
-        values = [row.iou[label] for row in rows]
-        body.append([name, *("–" if value is None else f"{value:.1f}" for value in values)])
-    return header, body
-
-
-def empty_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]] | None:
-    """Header and cells of the false positives in photographs with nothing; None without any."""
-    header = ["Stage", "Variant", "Split", "With nothing", "With a false positive", "Of class"]
-    body = [
-        [
-            *row.cells()[:TEXT_COLUMNS],
-            str(row.empty_images),
-            _count(row.false_positives),
-            ", ".join(f"{name} {round(n, 1):g}" for name, n in row.false_positives_of_class.items())
-            or "–",
-        ]
-        for row in rows
-        if row.empty_images and not row.tags_used
-    ]
-    return (header, body) if body else None
-
-
-def _count(found: Spread) -> str:
-    """A number of photographs: whole where it is of one run."""
-    return found.text(1 if found.n > 1 else 0)
-
-
-def judged_on(rows: Sequence[Row]) -> list[str]:
-    """One sentence a split: which stages are judged on it, and whether they were told the tags."""
-    notes = []
-    for split in dict.fromkeys(row.split for row in rows):
-        for told, phrase in ((True, "tags given"), (False, "tags unknown to the network")):
-            chosen = [row for row in rows if row.split == split and row.tags_used == told]
-            stages = list(dict.fromkeys(STAGES.get(row.stage, row.stage) for row in chosen))
-            if stages:
-                images = max(row.images for row in chosen)
-                notes.append(f"Judged on {split} ({images} images, {phrase}): {', '.join(stages)}.")
-    return notes
 
 
 def results_lines(path: str | Path) -> list[str]:
@@ -254,53 +379,11 @@ def results_lines(path: str | Path) -> list[str]:
     rows = make_rows(content["evaluations"])
     if not rows:
         return [str(content["title"]), "", "No split has masks: nothing was scored."]
-    table = [list(COLUMNS), *(row.cells() for row in rows)]
-    widths = [max(len(cells[i]) for cells in table) for i in range(len(COLUMNS))]
-    lines = []
-    for cells in table:
-        padded = [
-            cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    notes = [*judged_on(rows), *_empty_lines(rows), RATIO_NOTE, BEST_NOTE]
-    return [str(content["title"]), "", *lines, "", *notes]
-
-
-def _empty_lines(rows: Sequence[Row]) -> list[str]:
-    """A line a row of `empty_table`."""
-    _, body = empty_table(rows) or ([], [])
-    return [
+    empty = empty_table(rows)
+    said = [
         f"{EMPTY_HEADING} on {split}: {stage} {variant} finds something in {found} of {images} "
         f"({of_class})."
-        for stage, variant, split, images, found, of_class in body
+        for stage, variant, split, images, found, of_class in (empty.body if empty else [])
     ]
-
-
-def _row(key: tuple[str, str, str], runs: Sequence[Mapping[str, Any]]) -> Row:
-    stage, variant, split = key
-    curves = [run["curve"] for run in runs if "curve" in run]
-    empty = [run.get("empty_images", NO_EMPTY_IMAGES) for run in runs]
-    of_class = {
-        name: fmean(found["of_class"].get(name, 0) for found in empty)
-        for name in empty[0]["of_class"]
-    }
-    return Row(
-        stage=stage,
-        variant=variant,
-        split=split,
-        images=runs[0]["images"],
-        tags_used=all(run["tags_used"] for run in runs),
-        alpha=runs[0].get("alpha"),
-        miou=spread([run["miou"] for run in runs]),
-        mfn=spread([run["mfn"] for run in runs]),
-        mfp=spread([run["mfp"] for run in runs]),
-        best_miou=spread([curve["best_miou"] for curve in curves]) if curves else None,
-        best_alphas=list(dict.fromkeys(curve["best_alpha"] for curve in curves)),
-        iou=[present_mean(values) for values in zip(*(run["iou"] for run in runs), strict=True)],
-        runs=[run["name"] for run in runs],
-        empty_images=empty[0]["images"],
-        false_positives=spread([found["with_false_positives"] for found in empty]),
-        false_positives_of_class={name: mean for name, mean in of_class.items() if mean},
-    )
+    notes = [*judged_on(rows), *said, RATIO_NOTE, BEST_NOTE]
+    return [str(content["title"]), "", *results_table(rows).plain(), "", *notes]

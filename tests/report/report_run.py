@@ -14,7 +14,7 @@ from ssenet_core.evaluation.stages import (
     evaluate_trivial,
 )
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.report.build import build_report
+from ssenet_core.report.page import build_report
 
 
 def evaluate(split, folder, cam, noise):

@@ -1,24 +1,27 @@
 """What the report's figures show, and their colours."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from evaluation_files import SER, equivariance, evaluation
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation import scales as evaluation_scales
 from ssenet_core.io.files import write_json
-from ssenet_core.report import scales
-from ssenet_core.report.drawing import Line, Panel, draw
 from ssenet_core.report.figures import (
+    DARK,
+    LIGHT,
+    SERIES,
+    Line,
+    Panel,
     equivariance_chart,
     scale_chart,
+    svg,
     threshold_chart,
     training_chart,
+    variant_series,
 )
-from ssenet_core.report.paper_scores import paper_score
-from ssenet_core.report.results import make_rows
-from ssenet_core.report.tables import Metrics
-from ssenet_core.report.theme import DARK, LIGHT, variant_series
+from ssenet_core.report.paper_tables import paper_score
+from ssenet_core.report.results import load_scales, make_rows, scale_table
 
 CURVE = {
     "alpha": [0.1, 0.2],
@@ -28,7 +31,7 @@ CURVE = {
     "best_alpha": 0.2,
     "best_miou": 50.0,
 }
-SERIES = {"ssenet": 0, "ssenet@1": 0, "baseline": 1}
+NUMBERS = {"ssenet": 0, "ssenet@1": 0, "baseline": 1}
 
 
 def luminance(colour: str) -> float:
@@ -45,8 +48,10 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_figures_stand_out_from_their_paper(theme):
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
-    assert min(contrast(colour, theme.card) for colour in (theme.ink, theme.faint)) >= 4.5
-    assert min(contrast(colour, theme.card) for colour in (*theme.series, theme.edge)) >= 3
+    assert min(contrast(theme[name], theme["card"]) for name in ("ink", "faint")) >= 4.5
+    lines = [f"series-{number}" for number in range(SERIES)]
+    assert min(contrast(theme[name], theme["card"]) for name in (*lines, "edge")) >= 3
+    assert theme.keys() == LIGHT.keys()
 
 
 def test_replicates_share_their_colour():
@@ -59,21 +64,20 @@ def test_replicates_share_their_colour():
 
 def test_a_curve_is_marked_where_it_is_judged():
     cam = evaluation("cam", "ssenet", 45.0, alpha=0.15, curve=CURVE, mfn=None)
-    chart = threshold_chart([cam, evaluation("crf", "ssenet", 60.0)], SERIES)
+    chart = threshold_chart([cam, evaluation("crf", "ssenet", 60.0)], NUMBERS)
     miou, mfn, _ = chart.panels
-    assert [(dot.x, dot.y) for dot in miou.dots] == [(0.15, 45.0)]
-    assert mfn.dots == []  # infinite there
+    assert [line.dot for line in miou.lines] == [(0.15, 45.0)]
+    assert [line.dot for line in mfn.lines] == [None]  # infinite there
     assert mfn.lines[0].y == [1.0, None]
     assert "ssenet is judged at alpha 0.15 with 45, and is best at 0.2 with 50" in miou.alt
     assert chart.key == [(0, "ssenet")]
-    assert threshold_chart([evaluation("crf", "ssenet", 60.0)], SERIES) is None
+    assert threshold_chart([evaluation("crf", "ssenet", 60.0)], NUMBERS) is None
 
 
 def test_scales_are_drawn_in_their_order_and_infinite_ones_left_out():
-    assert scales.MULTI_SCALE == evaluation_scales.MULTI_SCALE
     judged = evaluation("cam", "ssenet", 45.0, alpha=0.15, curve=CURVE, mfn=None)
     found = [{"name": "ssenet", "scales": {"2": judged, "0.5": judged | {"miou": 3}, "MS": judged}}]
-    chart = scale_chart(found, SERIES)
+    chart = scale_chart(found, NUMBERS)
     assert chart.panels[0].lines[0].x == [0.5, 2.0]
     assert chart.panels[0].lines[0].y == [3, 45.0]
     titles = [panel.title for panel in chart.panels]
@@ -84,7 +88,7 @@ def test_scales_are_drawn_in_their_order_and_infinite_ones_left_out():
         "Scale 0.5",
         "All scales together",
     ]
-    header, body = scales.scale_table(found)
+    header, body, _ = scale_table(found)
     assert header == ["Test scale", "ssenet"]
     assert body == [["2", "45.0"], ["0.5", "3.0"], ["together", "45.0"]]
 
@@ -92,24 +96,29 @@ def test_scales_are_drawn_in_their_order_and_infinite_ones_left_out():
 def test_other_files_are_no_scores_by_scale(tmp_path):
     write_json(tmp_path / "a.json", evaluation("cam", "ssenet", 1.0))
     with pytest.raises(SSENetError, match=r"a\.json: expected scores by scale"):
-        scales.load_scales([tmp_path / "a.json"])
+        load_scales([tmp_path / "a.json"])
 
 
 def test_equivariance_is_drawn_over_the_transforms_number():
     entry = equivariance("ssenet", 0.1, 0.2)
-    assert equivariance_chart([entry], SERIES) is None  # a flip has no number
+    assert equivariance_chart([entry], NUMBERS) is None  # a flip has no number
     entry["differences"] |= {"rotate 20°": 0.4, "rotate -20°": 0.3, "scale 2": None}
-    chart = equivariance_chart([entry], SERIES)
+    chart = equivariance_chart([entry], NUMBERS)
     assert [panel.title for panel in chart.panels] == ["Rotated"]
     assert chart.panels[0].lines[0].x == [-20, 20]
     assert chart.panels[0].lines[0].y == [0.3, 0.4]
 
 
+def losses(steps: list[int], **parts: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(parts, index=pd.Index(steps, name="step"))
+
+
 def test_losses_of_replicates_are_averaged():
     runs = {
-        "cam/a": Metrics([1, 2], {"loss": [1.0, 3.0], "part": [1.0, 1.0]}),
-        "cam/a@1": Metrics([1, 2], {"loss": [3.0, 5.0], "part": [2.0, 2.0]}),
-        "cam/b": Metrics([], {}),
+        "cam/a": losses([1, 2], loss=[1.0, 3.0], part=[1.0, 1.0]),
+        "cam/a@1": losses([1, 2], loss=[3.0, 5.0], part=[2.0, 2.0]),
+        "cam/a@2": losses([1], loss=[9.0], part=[9.0]),  # another number of steps
+        "cam/b": losses([]),
     }
     chart = training_chart(runs)
     assert [panel.title for panel in chart.panels] == ["cam/a"]
@@ -119,8 +128,8 @@ def test_losses_of_replicates_are_averaged():
 
 def test_the_same_panel_gives_the_same_picture():
     panel = Panel("Title", "x", "y", [Line([1, 2], [3, None], 0)], "words", logarithmic=True)
-    assert draw(panel, LIGHT) == draw(panel, LIGHT)
-    assert draw(panel, LIGHT) != draw(panel, DARK)
+    assert svg(panel, LIGHT) == svg(panel, LIGHT)
+    assert svg(panel, LIGHT) != svg(panel, DARK)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,17 @@ from evaluation_files import equivariance, evaluation
 from ssenet_core.cli import main
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json
-from ssenet_core.report.equivariance import equivariance_table, load_equivariance
-from ssenet_core.report.replicates import base_variant
 from ssenet_core.report.results import (
-    COLUMNS,
+    base_variant,
     empty_table,
+    equivariance_table,
     load_entries,
+    load_equivariance,
     make_rows,
     markdown,
     results,
     results_lines,
+    results_table,
 )
 
 CURVE = {"alpha": [0.1, 0.2], "miou": [40.0, 50.0], "best_alpha": 0.1, "best_miou": 55.0}
@@ -47,8 +48,9 @@ def test_replicates_are_one_row_with_mean_and_spread():
     assert cam.runs == ["ssenet", "ssenet@1"]
     assert (cam.miou.mean, cam.miou.n) == (52, 2)
     assert cam.miou.std == pytest.approx(8**0.5)  # sample: n - 1
-    assert cam.cells()[5:] == ["52.0 ± 2.8", "0.25 ± 0.00", "0.50 ± 0.00", "56.0 ± 1.4 (0.1)"]
-    assert rows[0].cells()[6] == "∞"
+    cells = results_table(rows).body
+    assert cells[1][5:] == ["52.0 ± 2.8", "0.25 ± 0.00", "0.50 ± 0.00", "56.0 ± 1.4 (0.1)"]
+    assert cells[0][6] == "∞"
     assert cam.iou == [52, None]
 
 
@@ -57,7 +59,7 @@ def test_markdown_has_every_row_and_says_what_was_chosen_on_the_truth():
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 3 + 2 + 2
     widths = {line.replace("\\|", "").count("|") for line in table[:5]}
-    assert widths == {len(COLUMNS) + 1}
+    assert widths == {9 + 1}
     assert "cat\\|dog" in text
     assert "chosen on the ground truth" in text
     assert "Judged on val (10 images, tags unknown to the network): DeepLab." in text
@@ -90,10 +92,10 @@ def test_false_positives_in_photographs_with_nothing_have_a_table(tmp_path):
             ("a@1/b/c", found_in_empty(7, {"cat": 1, "dog": 1}, 2)),
         )
     ]
-    header, body = empty_table(make_rows([told, *seeds]))
+    header, body, _ = empty_table(make_rows([told, *seeds]))
     assert header[3:] == ["With nothing", "With a false positive", "Of class"]
     assert body == [["DeepLab", "a/b/c", "val", "7", "3.0 ± 1.4", "cat 2.5, dog 0.5"]]
-    _, [one] = empty_table(make_rows([told, seeds[0]]))
+    _, [one], _ = empty_table(make_rows([told, seeds[0]]))
     assert one[3:] == ["7", "4", "cat 4"]
     assert empty_table(make_rows([told, *ENTRIES])) is None  # told, or from before it was counted
     text = markdown([told, seeds[0]], "A run")
@@ -113,7 +115,7 @@ def test_equivariance_has_a_column_a_network():
         equivariance("base", 0.3, 0.4),
         equivariance("ssenet@1", 0.2, 0),
     ]
-    header, body = equivariance_table(entries)
+    header, body, _ = equivariance_table(entries)
     assert header == ["Transform", "ssenet (train, 7 images)", "base (train, 7 images)"]
     assert body == [
         ["flip", "0.150 ± 0.071", "0.300"],
@@ -122,7 +124,7 @@ def test_equivariance_has_a_column_a_network():
     ]
     text = markdown(ENTRIES, "A run", entries)
     assert "| flip | 0.150 ± 0.071 | 0.300 |" in text
-    assert results(ENTRIES, title="", settings={}, equivariance=entries)["equivariance"] == entries
+    assert results(ENTRIES, "", {}, entries)["equivariance"] == entries
 
 
 def test_other_files_are_no_measurements(tmp_path):

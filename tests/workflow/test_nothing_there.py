@@ -22,7 +22,7 @@ from ssenet_core.deeplab.training import LabelledViews
 from ssenet_core.io.files import read_json
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.maps import read_maps, read_refined
-from ssenet_core.report.one_image import one_image
+from ssenet_core.report.show import one_image
 from ssenet_core.training.batches import Draw
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("nothing there")]
@@ -185,8 +185,8 @@ def test_false_positives_are_counted_where_nothing_is(run: Run) -> None:
 
 
 def test_an_image_with_nothing_can_be_shown(run: Run) -> None:
-    image = one_image(Path("results/tiny"), run.of("train", tagged=False)[0])
-    assert image.tags == ()
-    assert [row.heading for row in image.rows][1:3] == ["CAM ssenet", "Random walk"]
+    _, image = one_image(Path("results/tiny"), run.of("train", tagged=False)[0])
+    assert image.tags == []
+    assert [heading for heading, _ in image.rows][1:3] == ["CAM ssenet", "Random walk"]
     with Image.open(run.tree.results / "paper/figure2.png") as picture:
         assert picture.height > picture.width / 10

@@ -8,7 +8,7 @@ import pytest
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import write_label_png
-from ssenet_core.paper.archive import FOLDER, pack_predictions
+from ssenet_core.report.paper_tables import pack_predictions
 
 
 def test_files_lie_where_the_server_looks(tmp_path: Path) -> None:
@@ -23,15 +23,6 @@ def test_files_lie_where_the_server_looks(tmp_path: Path) -> None:
         assert member.read() == (tmp_path / "2008_000001.png").read_bytes()
     folder = "results/VOC2012/Segmentation/comp6_test_cls"
     assert names == [f"{folder}/2008_000001.png", f"{folder}/2008_000002.png"]
-
-
-def test_ids_lead_nowhere_else(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    for name in ("in/-a b.png", "up.png"):
-        write_label_png(tmp_path / name, np.zeros((2, 2), np.uint8))
-    pack_predictions(["-a b", "../up"], tmp_path / "in", tmp_path / "out.tgz")
-    with tarfile.open(tmp_path / "out.tgz") as tar:
-        assert tar.getnames() == [f"{FOLDER}/-a b.png", f"{FOLDER}/up.png"]
 
 
 def test_missing_predictions_leave_no_archive(tmp_path: Path) -> None:

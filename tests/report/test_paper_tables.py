@@ -7,7 +7,7 @@ import pytest
 from evaluation_files import SER, evaluation
 
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.paper.tables import branch_rates, model_labels, write_table
+from ssenet_core.report.paper_tables import branch_rates, model_labels, write_table
 
 
 def evaluated(folder: Path, stage: str, name: str, miou: float, **more: Any) -> Path:
@@ -92,7 +92,7 @@ def test_a_variant_of_another_kind_stands_alone_under_its_own_name() -> None:
     }
     labels = ["SSENet (0.3)", "SSENet, raw", "SSENet, flip", "Baseline"]
     assert model_labels(models) == labels
-    assert [row[3:] for row in branch_rates([], models, True)[1]] == [
+    assert [row[3:] for row in branch_rates([], models, True).body] == [
         ["49.8", "62.1"],
         ["–", "–"],
         ["–", "–"],

@@ -11,9 +11,11 @@ from PIL import Image
 from report_run import build
 from synthetic_run import CLASSES, empty_image, make_split
 
+from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.stages import evaluate_labels
 from ssenet_core.io.images import write_label_png
+from ssenet_core.pictures import class_colour
 
 SECTIONS = {
     "results",
@@ -126,6 +128,16 @@ def test_pictures_say_what_is_in_them(report, run):
     assert names[0] == "background"
     assert set(names[1:]) < set(CLASSES)
     assert any("ssenet is judged at alpha 0.2" in alt for alt in alts)
+
+
+def test_the_filter_counts_the_images_of_each_class(report, run):
+    text = (report / "index.html").read_text()
+    manifests = [load_manifest(path) for path in run["manifests"].values()]
+    tags = [tag for manifest in manifests for record in manifest.images for tag in record.tags]
+    for label, name in enumerate(CLASSES, start=1):
+        colour = "#{:02x}{:02x}{:02x}".format(*class_colour(label))
+        swatch = f'<span class="swatch" style="background: {colour}"></span>{name}'
+        assert f'{swatch} <span class="faint scripted">{tags.count(label)}</span>' in text
 
 
 def test_the_contact_sheet_has_a_row_an_image(report, run):

@@ -97,7 +97,7 @@ def backbone_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     name = settings["name"]
     stride = output_stride(settings)
     if name.startswith(TIMM):
-        yield from _timm_faults(name, stride, tuple(settings["frozen_stages"]))
+        yield from timm_faults(name, stride, tuple(settings["frozen_stages"]))
         return
     if name not in BACKBONES:
         yield f"backbone.name: found {name!r}, allowed: {', '.join(BACKBONES)} or {TIMM}NAME"
@@ -115,7 +115,7 @@ def backbone_faults(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 @cache
-def _timm_faults(name: str, stride: int, stages: tuple[str, ...]) -> tuple[str, ...]:
+def timm_faults(name: str, stride: int, stages: tuple[str, ...]) -> tuple[str, ...]:
     """What timm's network of a name cannot do, by building it without memory."""
     import torch
 

@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from compare import median_seconds, options, row
 from inputs import write_photographs, write_split
-from settings import paper
+from settings import changed, paper
 from torch import Tensor, nn
 
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.settings import CamSettings
 
 NAMES = [f"class {number}" for number in range(20)]
-TINY = {"width": 1 / 32, "crop": 96, "resize": [96, 160]}
+TINY = {"backbone": {"width": 1 / 32}, "crop": 96, "resize": [96, 160]}
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,12 @@ class Card:
     device: torch.device
     small: bool
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> CamSettings:
         """The paper's `ssenet`, or a tiny one."""
         chosen = paper("cam", "ssenet")
         if not self.small:
             return chosen
-        backbone = {**chosen["backbone"], "width": TINY["width"]}
-        return {**chosen, **TINY, "backbone": backbone}
+        return changed(chosen, TINY)
 
     def wait(self) -> None:
         """Until the card has done what it was given."""
@@ -121,7 +120,7 @@ def sound_network(card: Card, images: Tensor) -> nn.Module:
     Its frozen normalisation has the statistics of some images: with none a random network's numbers
     grow from layer to layer, and what is multiplied decides how fast a card is.
     """
-    network = build_network("cam", card.settings(), NAMES)
+    network = build_network(card.settings(), NAMES)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.train()

@@ -27,7 +27,7 @@ WARM_UP = 8  # steps, while the workers start
 def main() -> None:
     """The medians of both, in turns."""
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, runs=3, workers=16, steps=400)
-    size = card.settings()["batch_size"]
+    size = card.settings().batch_size
     with tempfile.TemporaryDirectory() as temporary:
         data = training_data(
             Path(temporary), PHOTOGRAPHS if not card.small else 8, card, given.images

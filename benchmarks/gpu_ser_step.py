@@ -53,7 +53,7 @@ class Trained:
         fabric = Fabric(accelerator=card.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
         own = copy.deepcopy(network).train()
         self.settings = card.settings()
-        optimizer = build_optimizer(own, own.head(), self.settings["optimizer"])  # type: ignore[operator]
+        optimizer = build_optimizer(own, own.head(), self.settings.optimizer)  # type: ignore[operator]
         own = placed(own, card.device) if last else own.to(card.device)
         self.network, self.optimizer = fabric.setup(own, optimizer)
         self.backward = fabric.backward
@@ -71,11 +71,11 @@ class Trained:
 
 def curve(trained: Trained, batches: list[Batch], steps: int) -> torch.Tensor:
     """Losses of `steps` steps with the paper's falling learning rate, running means over ten."""
-    settings = trained.settings["optimizer"]
+    settings = trained.settings.optimizer
     losses = []
     for step in range(steps):
         torch.manual_seed(step)  # of dropout, the same in both precisions
-        set_rate(trained.optimizer, poly_rate(step, steps, settings["lr"], settings["power"]))
+        set_rate(trained.optimizer, poly_rate(step, steps, settings.lr, settings.power))
         losses.append(trained.step(batches[step % len(batches)]))
     values = torch.stack(losses).float().cpu()
     return values.unfold(0, min(10, steps), 1).mean(dim=1)

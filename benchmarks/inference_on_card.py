@@ -9,7 +9,6 @@ with all in turn, and with processes that write beside the GPU.
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from ssenet_core.data.views import image_tensor, views_at
 from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint
 from ssenet_core.models.device import autocast
+from ssenet_core.settings import CamTraining
 from ssenet_core.shard import Shard
 
 STAGE = "CAM inference, GPU, 4 scales and flips, 500 x 375"
@@ -57,16 +57,16 @@ def main() -> None:
     """Both ways on the same photographs, and the stage."""
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, runs=3, photographs=32)
     settings = card.settings()
-    scales, alignment = settings["inference"]["scales"], settings["alignment"]
+    scales, alignment = settings.inference.scales, settings.alignment
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         training_data(root, given.photographs, card, given.images)
         checkpoint, manifest = root / "model.pt", root / "manifest.json"
         images = load_manifest(manifest).images
         network = sound_network(card, torch.stack([to_tensor(images[0].photograph(), IMAGENET)]))
-        save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=NAMES)
+        save_checkpoint(checkpoint, network, settings=settings, classes=NAMES)
         plain = network.eval().to(card.device)
-        ours, _ = load_checkpoint(checkpoint, "cam", card.device)
+        ours, _ = load_checkpoint(checkpoint, CamTraining, card.device)
 
         def in_turn(record: ImageRecord) -> Tensor:
             with torch.inference_mode(), whole_float32():
@@ -90,7 +90,7 @@ def main() -> None:
         def stage(workers: int) -> None:
             files = [root / "maps" / f"{image.id}.h5" for image in images]
             shard = Shard(manifest, files, root / "maps" / "record.json", 0)
-            how: dict[str, Any] = {**settings["inference"], "precision": "bf16-mixed"}
+            how = settings.inference.model_copy(update={"precision": "bf16-mixed"})
             infer_cam(shard, how, checkpoint=checkpoint, workers=workers)
 
         def every(way: Callable[[ImageRecord], object]) -> Callable[[], object]:

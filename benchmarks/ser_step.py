@@ -9,16 +9,16 @@ loss is held against one that pools pixels and compares cells, which is the publ
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from compare import median_seconds, must, options, row, verdict
-from settings import toy
+from settings import changed, toy
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.settings import CamSettings
 from ssenet_core.training.optimizer import build_optimizer
 
 EPSILON = 1e-5
@@ -27,12 +27,10 @@ Batch = dict[str, Tensor]
 Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
 
 
-def toy_settings(rate: float) -> dict[str, Any]:
+def toy_settings(rate: float) -> CamSettings:
     """The embedded dataset's `ssenet`, with maps resized as published."""
-    chosen = toy("cam", "ssenet")
-    backbone = {**chosen["backbone"], "freeze_batch_norm": False}
-    ser = {**chosen["ser"], "rate": rate}
-    return {**chosen, "backbone": backbone, "ser": ser, "alignment": "plain"}
+    over = {"backbone": {"freeze_batch_norm": False}, "ser": {"rate": rate}, "alignment": "plain"}
+    return changed(toy("cam", "ssenet"), over)
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -77,9 +75,9 @@ def case(crop: int, classes: int, batch: int, rate: float, runs: int) -> tuple[f
     """Seconds of a plain step and of ours, and the relative distance from the published loss."""
     settings = toy_settings(rate)
     torch.manual_seed(0)
-    network = build_network("cam", settings, [f"class {label}" for label in range(classes)])
+    network = build_network(settings, [f"class {label}" for label in range(classes)])
     network.train()
-    optimizer = build_optimizer(network, network.head(), settings["optimizer"])
+    optimizer = build_optimizer(network, network.head(), settings.optimizer)
     tags = torch.zeros(batch, classes)
     tags[:, :2] = 1
     given = {"image": torch.randn(batch, 3, crop, crop), "tags": tags}

@@ -15,7 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
-from ssenet_core import config as configuration
+from ssenet_core import compute
 from ssenet_core.data.archive import is_filled
 from ssenet_core.data.choice import evenly_spaced
 from ssenet_core.data.dataset import (
@@ -31,6 +31,7 @@ from ssenet_core.data.sharding import shard_ids
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights, weights_file
+from ssenet_core.settings import load, refuse_repeated_keys, starting_variant
 
 
 def clean(function, *arguments):
@@ -41,20 +42,18 @@ def clean(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-SCHEMA = Path(workflow.basedir) / "config.schema.yaml"
-clean(configuration.refuse_repeated_keys, workflow.configfiles)
-configuration.read_text_values(config, SCHEMA)
-clean(configuration.validate, config, SCHEMA)
+clean(refuse_repeated_keys, workflow.configfiles)
+SETTINGS = clean(load, config)
 
-D = f"results/{config['dataset']['name']}"
-LOGS = f"logs/{config['dataset']['name']}"
+D = f"results/{SETTINGS.dataset.name}"
+LOGS = f"logs/{SETTINGS.dataset.name}"
 TIMES = f"{D}/benchmarks"
 CAM, AFFINITY, DEEPLAB = (
     f"{D}/cam/{{cam}}",
     f"{D}/affinity/{{cam}}/{{affinity}}",
     f"{D}/deeplab/{{cam}}/{{affinity}}/{{deeplab}}",
 )
-COMPUTE = config["compute"]
+COMPUTE = SETTINGS.compute
 
 
 wildcard_constraints:
@@ -63,28 +62,25 @@ wildcard_constraints:
 
 def dataset_section():
     """The dataset's section with the folder of a generated dataset filled in."""
-    found = dict(config["dataset"])
-    if found["source"] == "shapes":
-        found["root"] = f"{D}/dataset"
-    else:
-        found.pop("shapes", None)
-    return found
+    found = SETTINGS.dataset
+    own = found.source == "shapes"
+    return found.model_copy(update={"root": f"{D}/dataset"}) if own else found
 
 
 DATASET = dataset_section()
-VOC = f"{config['download']['folder']}/VOC2012"
+VOC = f"{SETTINGS.download.folder}/VOC2012"
 
 
 def is_voc2012():
     """Whether the dataset is the one that rules/download.smk fetches."""
-    own = DATASET["source"] == "voc" and DATASET["list_dir"] == "ImageSets/Segmentation"
-    return own and os.path.realpath(DATASET["root"]) == os.path.realpath(VOC)
+    own = DATASET.source == "voc" and DATASET.list_dir == "ImageSets/Segmentation"
+    return own and os.path.realpath(DATASET.root) == os.path.realpath(VOC)
 
 
 def awaited_lists():
     """Lists of the dataset that are not here, and that rules/download.smk makes."""
-    names = {"train", "val", "train_aug"} & set(DATASET["lists"].values())
-    files = [f"{VOC}/{DATASET['list_dir']}/{name}.txt" for name in sorted(names)]
+    names = {"train", "val", "train_aug"} & set(DATASET.lists.plain().values())
+    files = [f"{VOC}/{DATASET.list_dir}/{name}.txt" for name in sorted(names)]
     return [file for file in files if is_voc2012() and not os.path.exists(file)]
 
 
@@ -95,7 +91,7 @@ IDS = {
     if not AWAITED and (ids := clean(split_ids, DATASET, split))
 }
 SPLITS = list(IDS)
-for split, name in DATASET["lists"].items():
+for split, name in DATASET.lists:
     if not AWAITED and split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
 clean(refuse_strangers, IDS)
@@ -103,7 +99,7 @@ SCORED = [
     split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
 ]
 SHARDS = {  # ids by shard; the images of pseudo_eval are among train's
-    split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE["shards"])) if ids}
+    split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE.shards)) if ids}
     for split in SPLITS
     if split != "pseudo_eval"
 }
@@ -147,27 +143,27 @@ def shard_manifest(split, shard):
 
 def generated_files(ids):
     """Images and masks of the generated dataset, which checking them waits for."""
-    if DATASET["source"] != "shapes":
+    if DATASET.source != "shapes":
         return []
     return [
-        *per_image(f"{DATASET['root']}/JPEGImages", ids, ".jpg"),
-        *per_image(f"{DATASET['root']}/SegmentationClass", ids, ".png"),
+        *per_image(f"{DATASET.root}/JPEGImages", ids, ".jpg"),
+        *per_image(f"{DATASET.root}/SegmentationClass", ids, ".png"),
     ]
 
 
 def generated_root(wildcards):
     """Where the generated dataset lies."""
-    return DATASET["root"]
+    return DATASET.root
 
 
 def dataset_settings(wildcards, threads):
     """The dataset's section; not compared (see `save_every`), as it tells of other splits too."""
-    return DATASET
+    return DATASET.plain()
 
 
 def split_settings(split):
     """What of the dataset's section a split's manifest depends on."""
-    own = configuration.without(DATASET, "lists", "shapes", "tags_csv")
+    own = DATASET.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
     return own | {"split": split, "classes": list(clean(class_names, DATASET))}
 
 
@@ -184,27 +180,27 @@ def digest(split, ids):
 @cache
 def resolved(section, name):
     """A variant's settings."""
-    return clean(configuration.resolve, config, section, name)
+    return clean(SETTINGS.resolve, section, name)
 
 
 def training(section):
     """A params function: what training of a section's variant depends on."""
-    return lambda wildcards: configuration.used_in_training(resolved(section, wildcards[section]))
+    return lambda wildcards: resolved(section, wildcards[section]).used_in_training()
 
 
 def part(section, key):
     """A params function: one part of a variant's settings."""
-    return lambda wildcards: resolved(section, wildcards[section])[key]
+    return lambda wildcards: getattr(resolved(section, wildcards[section]), key).plain()
 
 
 def save_every(section):
     """A params function; Snakemake compares no parameter whose function takes `threads`."""
-    return lambda wildcards, threads: resolved(section, wildcards[section])["save_every"]
+    return lambda wildcards, threads: resolved(section, wildcards[section]).save_every
 
 
 def data_workers(wildcards, threads):
     """Processes that load data; not compared, like `save_every`."""
-    return COMPUTE["workers"]
+    return COMPUTE.workers
 
 
 def beside_gpu(wildcards, threads):
@@ -214,7 +210,7 @@ def beside_gpu(wildcards, threads):
 
 def training_devices(wildcards, threads):
     """GPUs and nodes of a training job; not compared, like `save_every`."""
-    return configuration.training_devices(COMPUTE)
+    return compute.training_devices(COMPUTE)
 
 
 def folder_of(name):
@@ -229,17 +225,17 @@ def folder_of(name):
 
 def weights_of(section, name):
     """What a variant's settings say of its first weights."""
-    return resolved(section, name)["backbone"]["weights"]
+    return resolved(section, name).backbone.weights
 
 
 def backbone_of(section, name):
     """The name of a variant's backbone."""
-    return resolved(section, name)["backbone"]["name"]
+    return resolved(section, name).backbone.name
 
 
 def starts_of(cam):
     """The CAM variants that one starts from, directly or by others; the first trained first."""
-    start = configuration.starting_variant(weights_of("cam", cam), cam)
+    start = starting_variant(weights_of("cam", cam), cam)
     return [*starts_of(start), start] if start else []
 
 
@@ -252,7 +248,7 @@ def first_weights(section):
             return []
         if source == "cam":
             return f"{CAM}/model.pt".format(**wildcards)
-        if start := configuration.starting_variant(source, wildcards.cam):
+        if start := starting_variant(source, wildcards.cam):
             return f"{CAM}/model.pt".format(cam=start)
         file = file_of_weights(section, wildcards[section])
         return there_or_made(section, file) if file else []
@@ -273,7 +269,7 @@ def file_of_weights(section, name):
     if is_packaged(backbone):
         clean(packaged_weights, backbone)
         return None
-    return weights_file(backbone, f"{config['download']['folder']}/weights")
+    return weights_file(backbone, f"{SETTINGS.download.folder}/weights")
 
 
 def there_or_made(section, source):
@@ -297,6 +293,6 @@ def code(script, *modules):
     return clean(fingerprint, f"workflow_scripts.{script}", *modules)
 
 
-GPUS = configuration.gpus_a_job(COMPUTE)
-INFERENCE_THREADS, INFERENCE_MEM_MB = configuration.inference_needs(COMPUTE)
-TRAIN_GPUS = GPUS * COMPUTE["train_gpus"] * COMPUTE["train_nodes"]
+GPUS = compute.gpus_a_job(COMPUTE.gpus)
+INFERENCE_THREADS, INFERENCE_MEM_MB = compute.inference_needs(COMPUTE)
+TRAIN_GPUS = GPUS * COMPUTE.train_gpus * COMPUTE.train_nodes

@@ -2,9 +2,9 @@
 
 from snakemake.logging import logger
 
-SOURCES = config["download"]
-ARCHIVES = f"{SOURCES['folder']}/archives"
-WEIGHTS = f"{SOURCES['folder']}/weights"
+SOURCES = SETTINGS.download
+ARCHIVES = f"{SOURCES.folder}/archives"
+WEIGHTS = f"{SOURCES.folder}/weights"
 VOC_RECORD = f"{VOC}/.complete.json"
 AUG = f"{VOC}/SegmentationClassAug"
 AUG_RECORD = f"{AUG}/.complete.json"
@@ -12,17 +12,17 @@ TRAIN_AUG = f"{VOC}/ImageSets/Segmentation/train_aug.txt"
 RESNET38 = weights_file("resnet38", WEIGHTS)
 RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"
 # Rules make files of weights that are not here alone: a user's own is never made anew.
-ABSENT = [name for name in SOURCES["weights"] if not os.path.exists(f"{WEIGHTS}/{name}")]
+ABSENT = [name for name in SOURCES.weights if not os.path.exists(f"{WEIGHTS}/{name}")]
 
 
 def source_of(name):
     """A params function: an entry of the section; not compared (see `save_every`)."""
-    return lambda wildcards, threads: SOURCES[name]
+    return lambda wildcards, threads: getattr(SOURCES, name).plain()
 
 
 def weights_source(wildcards, threads):
     """A file of weights' entry; not compared."""
-    return SOURCES["weights"][wildcards.file]
+    return SOURCES.weights[wildcards.file].plain()
 
 
 def voc_root(wildcards):
@@ -35,7 +35,7 @@ def first_weights_files():
     named = {
         file_of_weights(section, name)
         for section in ("cam", "affinity", "deeplab")
-        for name in config[section]["variants"]
+        for name in getattr(SETTINGS, section).variants
     }
     return sorted(filter(None, named))
 
@@ -43,7 +43,7 @@ def first_weights_files():
 def to_be_fetched(wildcards):
     """What the configuration needs and is not here, of all that the rules here make."""
     wanted = [TRAIN_AUG if file == TRAIN_AUG else VOC_RECORD for file in AWAITED]
-    if is_voc2012() and DATASET["mask_dir"] == "SegmentationClassAug" and not is_filled(AUG):
+    if is_voc2012() and DATASET.mask_dir == "SegmentationClassAug" and not is_filled(AUG):
         wanted.append(AUG_RECORD)
     known = {RESNET38, *(f"{WEIGHTS}/{name}" for name in ABSENT)}
     wanted += [file for file in first_weights_files() if file in known and not os.path.exists(file)]
@@ -55,7 +55,7 @@ def awaited_message():
     files = [str(file) for file in workflow.overwrite_configfiles or []]
     options = f" --configfile {' '.join(files)}" if files else ""
     return (
-        f"the dataset {DATASET['name']} is not here: {', '.join(AWAITED)} missing; fetch it first: "
+        f"the dataset {DATASET.name} is not here: {', '.join(AWAITED)} missing; fetch it first: "
         f"snakemake{options} --cores 1 download"
     )
 
@@ -67,7 +67,7 @@ def refuse_awaited(wildcards):
 
 def unlisted_message(images):
     """What to say of rows in the tags file that no list has."""
-    table = os.path.normpath(os.path.join(DATASET["root"], DATASET["tags_csv"]["train"]))
+    table = os.path.normpath(os.path.join(DATASET.root, DATASET.tags_csv.train))
     return f"{table}: {len(images)} image(s) with a row are in no list and are left out: {some_of(images)}"
 
 

@@ -26,10 +26,10 @@ from typing import IO, Any, BinaryIO
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
+from ssenet_core.settings import Source
 
 LOG = logging.getLogger("ssenet")
 BLOCK = 1 << 20  # bytes, also the unit of the progress bar
-CHECKSUMS = ("md5", "sha256", "sha256_prefix")
 SHORTEST_PREFIX = 8  # hexadecimal digits
 BUSY = {408, 425, 429, 500, 502, 503, 504}  # answers that may be another one in a moment
 RANGE_NOT_SATISFIABLE = 416
@@ -53,19 +53,19 @@ class Retries:
 RETRIES = Retries()
 
 
-def fetch(source: Mapping[str, Any], target: str | Path, *, key: str) -> None:
+def fetch(source: Source, target: str | Path, *, key: str) -> None:
     """Have what an entry of the section `download` describes at `target`.
 
     Args:
-        source: url, and any of md5, sha256, sha256_prefix; each may be null.
+        source: its address and its checksums.
         target: where the file belongs. One that is there is checked, and not fetched again.
         key: the entry's place in the configuration, for messages.
 
     Raises:
         SSENetError: as `download`; or there is neither a file nor an address.
     """
-    checksums = {name: source[name] for name in CHECKSUMS if source.get(name)}
-    if source.get("url") is None:
+    checksums = source.checksums()
+    if source.url is None:
         if not Path(target).is_file():
             raise SSENetError(
                 f"{target}: no such file, and {key}.url is null, as no lasting public address is "
@@ -76,10 +76,16 @@ def fetch(source: Mapping[str, Any], target: str | Path, *, key: str) -> None:
         return
     if not checksums:
         raise SSENetError(
-            f"{key}: {source['url']} has no checksum, and a file without one is not taken; "
+            f"{key}: {source.url} has no checksum, and a file without one is not taken; "
             f"set {key}.sha256 (sha256sum of a copy that you trust)"
         )
-    download(source["url"], target, **checksums)
+    download(
+        source.url,
+        target,
+        md5=source.md5,
+        sha256=source.sha256,
+        sha256_prefix=source.sha256_prefix,
+    )
 
 
 def download(

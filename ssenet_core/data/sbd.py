@@ -8,9 +8,8 @@ is damaged, has unknown values, or has no image of its size.
 
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from ssenet_core.data.matlab import LARGEST, read_field
 from ssenet_core.data.voc2012 import LISTS, RECORD, refuse
 from ssenet_core.errors import SSENetError
 from ssenet_core.progress import progress
+from ssenet_core.settings import Source
 from ssenet_core.storage import VOID, write_json, write_label_png
 from ssenet_core.storage.images import image_size
 
@@ -30,9 +30,7 @@ MASKS = PurePosixPath("benchmark_RELEASE/dataset/cls")
 IMAGES = 11_355  # for the progress bar: an archive does not say how many members it has
 
 
-def make_segmentation_class_aug(
-    *, source: Mapping[str, Any], archive: str | Path, root: str | Path
-) -> None:
+def make_segmentation_class_aug(*, source: Source, archive: str | Path, root: str | Path) -> None:
     """Have the folder `SegmentationClassAug` in `root`, and a record that it is whole.
 
     Args:

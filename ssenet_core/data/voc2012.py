@@ -4,14 +4,13 @@ In: the address of the archive. Out: the dataset's folder with a record in it, w
 is whole; `train_aug.txt`. Fails with `SSENetError` that lists what a folder lacks.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ssenet_core.data.archive import extract_into, is_filled, new_folder
 from ssenet_core.data.download import fetch
 from ssenet_core.data.layout import listing, read_list
 from ssenet_core.errors import SSENetError
+from ssenet_core.settings import Source
 from ssenet_core.storage import write_json, write_text
 
 RECORD = ".complete.json"
@@ -20,7 +19,7 @@ LISTS = Path("ImageSets/Segmentation")
 SHOWN = 20  # problems of one folder; a wrong folder has thousands
 
 
-def fetch_voc2012(*, source: Mapping[str, Any], archive: str | Path, root: str | Path) -> None:
+def fetch_voc2012(*, source: Source, archive: str | Path, root: str | Path) -> None:
     """Have the trainval images, masks, annotations and lists in `root`, and a record that they are.
 
     Args:

@@ -7,10 +7,9 @@ transform (the paper's Fig. 1-2 as numbers), and the same as a picture. No mask 
 
 import logging
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib import colormaps
@@ -29,6 +28,7 @@ from ssenet_core.models.device import pick_device
 from ssenet_core.picture_grid import write_grid
 from ssenet_core.pictures import heat_overlay
 from ssenet_core.progress import progress
+from ssenet_core.settings import CamTraining, EquivarianceSettings
 from ssenet_core.storage import write_json
 
 LOG = logging.getLogger("ssenet")
@@ -41,7 +41,7 @@ def evaluate_equivariance(
     *,
     manifest: str | Path,
     checkpoint: str | Path,
-    settings: Mapping[str, Any],
+    settings: EquivarianceSettings,
     output: str | Path,
     figure: str | Path,
     name: str,
@@ -55,7 +55,7 @@ def evaluate_equivariance(
     Args:
         manifest: the split's manifest.
         checkpoint: a CAM network's.
-        settings: `evaluation.equivariance`: images, scales, flip, angles.
+        settings: the transforms, and on how many images.
         output: JSON to write.
         figure: PNG to write: class maps of some images, warped back.
         name: the CAM variant.
@@ -64,10 +64,10 @@ def evaluate_equivariance(
         SSENetError: the checkpoint or an image is damaged, or no image has a tag.
     """
     device = pick_device()
-    network, facts = load_checkpoint(checkpoint, "cam", device)
-    alignment = facts["settings"]["alignment"]
+    network, facts = load_checkpoint(checkpoint, CamTraining, device)
+    alignment = facts.settings.alignment
     split = load_manifest(manifest)
-    images = _chosen(split, settings["images"])
+    images = _chosen(split, settings.images)
     warps = named_warps(settings)
     found: dict[str, list[float]] = {key: [] for key in warps}
     columns: dict[str, list[Image.Image]] = {key: [] for key in ("photograph", "image", *warps)}
@@ -105,12 +105,12 @@ def evaluate_equivariance(
     LOG.info("%s: %s on %d images: mean difference %s", output, name, len(images), mean)
 
 
-def named_warps(settings: Mapping[str, Any]) -> dict[str, Warp]:
+def named_warps(settings: EquivarianceSettings) -> dict[str, Warp]:
     """The transforms to measure, by the names that tables show."""
-    warps = {f"scale {scale:g}": Warp((Scale(scale),)) for scale in settings["scales"]}
-    if settings["flip"]:
+    warps = {f"scale {scale:g}": Warp((Scale(scale),)) for scale in settings.scales}
+    if settings.flip:
         warps["flip"] = Warp((Flip(),))
-    return warps | {f"rotate {angle:g}°": Warp((Rotate(angle),)) for angle in settings["angles"]}
+    return warps | {f"rotate {angle:g}°": Warp((Rotate(angle),)) for angle in settings.angles}
 
 
 def map_difference(expected: Tensor, found: Tensor, known: Tensor) -> float | None:

@@ -22,6 +22,7 @@ from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
 from ssenet_core.picture_grid import DOTS_AN_INCH, write_grid
 from ssenet_core.pictures import heat_overlay
+from ssenet_core.settings import CamTraining
 from ssenet_core.storage import atomic_path, label_picture, load_image, read_json, read_label_png
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -80,8 +81,8 @@ def figure2(
     columns = {"photograph": photographs}
     device = pick_device()
     for name, checkpoint in checkpoints.items():
-        network, facts = load_checkpoint(checkpoint, "cam", device)
-        alignment = facts["settings"]["alignment"]
+        network, facts = load_checkpoint(checkpoint, CamTraining, device)
+        alignment = facts.settings.alignment
         for scale in scales:
             for record, photograph in zip(records, photographs, strict=True):
                 with torch.inference_mode(), autocast(device, precision):

@@ -1,6 +1,13 @@
 """Typed settings: what config.yaml holds, from the file to the line of code that uses it."""
 
-from ssenet_core.settings.reading import STAGES, Settings, load, merged, refuse_repeated_keys
+from ssenet_core.settings.reading import (
+    STAGES,
+    Settings,
+    load,
+    merged,
+    refuse_repeated_keys,
+    validated,
+)
 from ssenet_core.settings.sections import (
     AlphaGrid,
     BilateralKernel,
@@ -62,4 +69,5 @@ __all__ = [
     "merged",
     "refuse_repeated_keys",
     "starting_variant",
+    "validated",
 ]

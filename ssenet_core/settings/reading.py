@@ -7,7 +7,7 @@ allowed; `refuse_repeated_keys` one that lists the keys that stand twice in a fi
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -36,6 +36,7 @@ from ssenet_core.settings.stages import (
     starting_variant,
 )
 
+M = TypeVar("M", bound=Section)
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
 MOST_VALUES = 10_000  # a configuration has some hundreds
 DEEPEST = 30  # levels of a file in which repeated keys are sought; ours has seven
@@ -107,6 +108,20 @@ def load(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def validated(kind: type[M], values: Mapping[str, Any], place: str) -> M:
+    """One section's settings; `place` is the key that messages name.
+
+    Raises:
+        SSENetError: one line a fault, all of them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [f"{place}.{_in_words(fault, values, kind)}" for fault in faults]
+        raise SSENetError("\n".join(lines)) from None
+
+
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `over` laid on it, mapping by mapping; lists and plain values are replaced."""
     result = dict(base)
@@ -174,7 +189,7 @@ def _faults(
                 fault["msg"],
             ) in known and not _wrote(config[str(stage)]["variants"][name], inner):
                 continue
-        yield _in_words(fault, complete)
+        yield _in_words(fault, complete, Settings)
 
 
 def _wrote(own: Any, path: Sequence[Any]) -> bool:
@@ -186,12 +201,13 @@ def _wrote(own: Any, path: Sequence[Any]) -> bool:
     return not isinstance(own, Mapping)
 
 
-def _in_words(fault: Any, complete: Any) -> str:
+def _in_words(fault: Any, complete: Any, kind: type[BaseModel]) -> str:
+    """What is wrong at one place of `complete`, which is of a kind, and what is allowed there."""
     path, message = _path(fault["loc"], complete), fault["msg"]
     if fault["type"] == "missing":
         return f"{below(path, fault['loc'][-1])}: missing"
     if fault["type"] == "extra_forbidden":
-        keys = list(_section_at(fault["loc"][:-1]).model_fields)
+        keys = list(_section_at(kind, fault["loc"][:-1]).model_fields)
         return f"{path}: unknown key; allowed: {listed(keys)}{hint(str(fault['loc'][-1]), keys)}"
     if fault["type"] == "string_pattern_mismatch":
         message = f"allowed: {PATTERNS[fault['ctx']['pattern']]}"
@@ -220,9 +236,8 @@ def below(path: str, key: Any) -> str:
     return f"{path}[{shown(key)}]"
 
 
-def _section_at(place: Sequence[Any]) -> type[BaseModel]:
-    """The section that pydantic's place of a fault leads to."""
-    section: type[BaseModel] = Settings
+def _section_at(section: type[BaseModel], place: Sequence[Any]) -> type[BaseModel]:
+    """The section that pydantic's place of a fault leads to, from `section`."""
     names = iter(place)
     for name in names:
         field = section.model_fields.get(str(name))

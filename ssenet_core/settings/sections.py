@@ -36,6 +36,7 @@ PATTERNS = {  # in words
 }
 LONGEST_TEXT = 4000  # characters; longer paths cannot be opened
 LARGEST_SEED = 2**32 - 1
+LARGEST_SCALE = 8.0  # of a view, as a factor of the image's size
 LARGEST_WHOLE = 10**9  # no machine could do more
 
 
@@ -95,7 +96,7 @@ NonNegative = Annotated[float, Field(ge=0), BeforeValidator(number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(number)]
 InnerShare = Annotated[float, Field(gt=0, lt=1), BeforeValidator(number)]
 Dropout = Annotated[float, Field(ge=0, lt=1), BeforeValidator(number)]
-Scale = Annotated[float, Field(gt=0, le=8), BeforeValidator(number)]
+Scale = Annotated[float, Field(gt=0, le=LARGEST_SCALE), BeforeValidator(number)]
 Angle = Annotated[float, Field(ge=-180, le=180), BeforeValidator(number)]
 
 Text = Annotated[

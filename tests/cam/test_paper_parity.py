@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stage_settings import stage_settings
 from tiny_network import Normalised
 from torch import Tensor, nn
 
@@ -73,7 +74,7 @@ def test_training_loss_and_its_gradient(network: nn.Module, rate: float, form: s
     """Of the whole step: views, two passes, pooling over the up-sampled maps, both terms."""
     images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
     ser = {"weight": 0.7, "transforms": ["scale"], "rate": rate, "form": form}
-    loss = cam_loss({"ser": ser, "alignment": "plain"})
+    loss = cam_loss(stage_settings("cam", {"ser": ser, "alignment": "plain"}))
     found = loss(network, {"image": images, "tags": TAGS})
     found["loss"].backward()
     gradients = [parameter.grad.clone() for parameter in network.parameters()]

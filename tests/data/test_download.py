@@ -13,6 +13,7 @@ from file_server import FileServer, serving
 from ssenet_core.data import download as module
 from ssenet_core.data.download import BLOCK, Retries, download, fetch
 from ssenet_core.errors import SSENetError
+from ssenet_core.settings import Source
 
 CONTENT = np.random.default_rng(0).bytes(3 * BLOCK + 1234)
 MD5, SHA256 = hashlib.md5(CONTENT).hexdigest(), hashlib.sha256(CONTENT).hexdigest()
@@ -217,11 +218,11 @@ def test_checksums_are_needed(target: Path) -> None:
     with pytest.raises(SSENetError, match="under 8 digits"):
         download("https://host/a.bin", target, sha256_prefix="f370", retries=SOON)
     with pytest.raises(SSENetError, match=r"download\.sbd\.sha256"):
-        fetch({"url": "https://host/a.bin", "md5": None}, target, key="download.sbd")
+        fetch(Source(url="https://host/a.bin"), target, key="download.sbd")
 
 
 def test_a_file_without_an_address_is_put_in_place_by_hand(target: Path) -> None:
-    source = {"url": None, "sha256": SHA256}
+    source = Source(url=None, sha256=SHA256)
     with pytest.raises(SSENetError, match=r"a\.bin.*weights.url is null.*put the file there"):
         fetch(source, target, key="weights")
     target.parent.mkdir()

@@ -14,6 +14,7 @@ from ssenet_core.evaluation.stages import (
     evaluate_labels,
     evaluate_trivial,
 )
+from ssenet_core.settings import AlphaGrid
 from ssenet_core.storage import (
     ClassMaps,
     RefinedScores,
@@ -26,6 +27,7 @@ from ssenet_core.storage import (
 )
 
 N = len(CLASSES) + 1
+ALPHAS = AlphaGrid(start=0.1, stop=0.5, count=3)
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def judge_labels(split, output, labels_dir=None, stage="random_walk"):
     return json.loads(output.read_text())
 
 
-def judge_cam(split, output, alpha=0.2, alphas=(0.1, 0.3, 0.5)):
+def judge_cam(split, output, alpha=0.2, alphas=ALPHAS):
     evaluate_cam(
         manifest=split.manifest,
         maps_dir=split.maps,
@@ -93,7 +95,7 @@ def test_cams_are_scored_at_alpha_and_along_the_curve(split, output):
 
 
 def test_the_grid_of_the_config_is_understood(split, output):
-    result = judge_cam(split, output, alphas={"start": 0.1, "stop": 0.5, "count": 3})
+    result = judge_cam(split, output)
     assert result["curve"]["alpha"] == [0.1, 0.3, 0.5]
 
 

@@ -1,25 +1,27 @@
 """The loss of SSENet: classification of both views, and equivariance regularisation.
 
 Equations 1 and 2 of the paper. In: class maps of the view and of the warped (by default
-down-sampled) view, and the tags. Out: scalar parts.
+down-sampled) view, on the cells of their grid or on pixels, and the tags. Out: scalar parts.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ssenet_core.models.geometry import pixel_mean
+
 EPSILON = 1e-5
 
 
-def classification_loss(maps: Tensor, tags: Tensor) -> Tensor:
-    """Multi-label soft-margin loss of the spatially averaged class maps.
+def classification_loss(maps: Tensor, tags: Tensor, view: tuple[int, int]) -> Tensor:
+    """Multi-label soft-margin loss of the class maps, averaged over their view's pixels.
 
     Args:
-        maps: (batch, classes, h, w), raw. Averaging them on their own grid equals averaging
-            them up-sampled to the crop when the crop is a multiple of the stride.
+        maps: (batch, classes, h, w), raw.
         tags: 1 where the image has the class, (batch, classes).
+        view: height and width of the view that the maps are of, pixels.
     """
-    return functional.multilabel_soft_margin_loss(maps.mean(dim=(2, 3)), tags)
+    return functional.multilabel_soft_margin_loss(pixel_mean(maps, view), tags)
 
 
 def normalise(maps: Tensor, tags: Tensor) -> Tensor:
@@ -35,11 +37,12 @@ def scale_equivariance_loss(
     """Mean squared difference between two views' normalised class maps (paper, Eq. 2).
 
     Args:
-        large: A M(x), class maps of the full-size view on the small (warped) view's cells,
-            (batch, classes, h, w).
-        small: M(Ax), class maps of the down-sampled (warped) view, (batch, classes, h, w).
+        large: A M(x), class maps of the full-size view at the cells, or the pixels, of the small
+            (warped) view, (batch, classes, h, w).
+        small: M(Ax), class maps of the down-sampled (warped) view there, (batch, classes, h, w).
         tags: 1 where the image has the class, (batch, classes); absent classes do not count.
-        valid: the cells that count, (h, w) bool; the maxima are taken over them too. None: all.
+        valid: the cells or pixels that count, (h, w) bool; the maxima are taken over them too.
+            None: all.
 
     Returns:
         A scalar; zero exactly when the network is equivariant on the tagged classes. No gradient
@@ -56,8 +59,8 @@ def scale_equivariance_loss(
 def raw_equivariance_loss(large: Tensor, small: Tensor, valid: Tensor | None = None) -> Tensor:
     """Eq. 2 to the letter: the L2 distance of the raw class maps, not its square, nor a mean.
 
-    It is summed over classes and cells under the root, so it grows with their number; every class
-    counts, whatever the tags. Averaged over the batch, like the classification loss beside it.
+    It is summed over classes and cells (or pixels) under the root, so it grows with their number;
+    every class counts, whatever the tags. Averaged over the batch, like the classification loss.
 
     Args:
         large, small, valid: as for `scale_equivariance_loss`.

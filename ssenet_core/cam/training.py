@@ -106,19 +106,27 @@ def cam_loss(settings: CamTraining) -> LossFunction:
     ser, alignment = settings.ser, settings.alignment
 
     def baseline(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        classification = classification_loss(network(batch["image"]), batch["tags"])
+        view = batch["image"]
+        classification = classification_loss(network(view), batch["tags"], size_of(view))
         return {"loss": classification, "classification": classification}
 
     def equivariant(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        view, tags = batch["image"], batch["tags"]
-        warp = from_first(draw_warp(ser))
-        maps, warped = network(view), network(warp.view(view))
+        image, tags = batch["image"], batch["tags"]
+        warp, view = from_first(draw_warp(ser)), size_of(image)
+        maps, warped = network(image), network(warp.view(image))
         # As in Eq. 1, classification pools each view's whole map, the mean colour around a rotated
         # crop included: the crop's tags hold wherever it lies in its frame.
-        classification = (classification_loss(maps, tags) + classification_loss(warped, tags)) / 2
-        expected, known = warp.maps(maps, size_of(view), size_of(warped), alignment)
-        # A crop that is only scaled is the same crop: all cells count, as published. Otherwise some
-        # show what the crop does not (a rotated one's corners), or a place past its last cell.
+        classification = (
+            classification_loss(maps, tags, view)
+            + classification_loss(warped, tags, warp.size(view))
+        ) / 2
+        if ser.compared_at == "pixels":
+            expected, warped, known = warp.pixel_maps(maps, warped, view, alignment)
+        else:
+            expected, known = warp.maps(maps, view, size_of(warped), alignment)
+        # A crop that is only scaled is the same crop: all of it counts, as published. Otherwise
+        # places that show what the crop does not (a rotated one's corners) or lie past its last
+        # cell are left out.
         valid = None if warp.keeps_crop else known
         if ser.form == "raw":
             equivariance = raw_equivariance_loss(expected, warped, valid)

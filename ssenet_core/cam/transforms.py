@@ -1,20 +1,26 @@
 """The spatial linear maps A of the regularisation: scaling, flipping, rotating (paper, Eq. 2).
 
-In: a view x, and its class maps M(x). Out: the view Ax; A M(x) at the cells of M(Ax); and which of
-those cells M(x) tells about. Each map is a matrix on positions, so that class maps are resampled
-once, where the network looks, however many maps make up A.
+In: a view x, and its class maps M(x). Out: the view Ax; A M(x) at the cells of M(Ax), or at the
+pixels of Ax; and about which of those M(x) tells. Each map is a matrix on positions, so that class
+maps are resampled once, where the network looks, however many maps make up A.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssenet_core.models.geometry import cell_pixels, maps_to_view, pixel_cells
+from ssenet_core.models.geometry import (
+    cell_pixels,
+    maps_to_view,
+    maps_to_view_pixels,
+    pixel_cells,
+)
 from ssenet_core.settings import SerSettings
 
 Size = tuple[int, int]  # height and width
@@ -145,12 +151,43 @@ class Warp:
             (batch, classes, *cells), and (*cells) bool: whether a cell comes from between cells of
             M(x), and so from inside x. Past its last cell a map keeps that cell's value.
         """
-        pixels = _transformed(cell_pixels(cells, self.size(view), alignment), self.matrix(view))
-        positions = pixel_cells(pixels, view, size_of(maps), alignment)
+        places = cell_pixels(cells, self.size(view), alignment)
+        positions = self._sources(places, view, size_of(maps), alignment)
         known = _between_cells(positions, size_of(maps))
         if self.keeps_crop:  # separable
             return maps_to_view(maps, view, cells, self.size(view), alignment), known
         return _sampled(maps, positions, outside="border"), known
+
+    def pixel_maps(
+        self, maps: Tensor, warped: Tensor, view: Size, alignment: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """A M(x) and M(Ax), class maps of both views at the pixels of Ax; and where both are known.
+
+        Args:
+            maps: M(x), (batch, classes, h, w).
+            warped: M(Ax), (batch, classes, h', w').
+            view: height and width of x, pixels.
+            alignment: "cells" or "plain".
+
+        Returns:
+            Twice (batch, classes, H, W), the size of Ax, and (H, W) bool: whether a pixel lies
+            between cells of M(Ax) that all are known in the sense of `maps`.
+        """
+        size, cells = self.size(view), size_of(warped)
+        sources = partial(self._sources, view=view, cells=size_of(maps), alignment=alignment)
+        pixels = _pixels(size)
+        known = _between_cells(sources(cell_pixels(cells, size, alignment)), size_of(maps))
+        share = maps_to_view_pixels(known[None, None].double(), size, size, alignment)[0, 0]
+        inside = _between_cells(pixel_cells(pixels, size, cells, alignment), cells)
+        known = inside & (share > 1 - TOLERANCE)
+        warped = maps_to_view_pixels(warped, size, size, alignment)
+        if self.keeps_crop:  # separable
+            return maps_to_view_pixels(maps, view, size, alignment), warped, known
+        return _sampled(maps, sources(pixels), outside="border"), warped, known
+
+    def _sources(self, places: Tensor, view: Size, cells: Size, alignment: str) -> Tensor:
+        """Rows and columns (..., 2) of Ax, pixels, as fractional cells of M(x)."""
+        return pixel_cells(_transformed(places, self.matrix(view)), view, cells, alignment)
 
     def maps_back(self, warped: Tensor, view: Size, alignment: str) -> tuple[Tensor, Tensor]:
         """Class maps of Ax at the pixels of x, as in the paper's Fig. 1.

@@ -90,6 +90,47 @@ def maps_to_view(
     return _apply(maps, *matrices)
 
 
+def maps_to_view_pixels(
+    maps: Tensor, view: tuple[int, int], other: tuple[int, int], alignment: str
+) -> Tensor:
+    """Class maps of one view at the pixels of another view of the same image.
+
+    As published, they are brought to their own view's pixels and resized from there to the other's,
+    both bilinearly. One small matrix an axis does both, without the maps in between.
+
+    Args:
+        maps: (batch, classes, h, w), made from a view of `view` pixels.
+        view: height and width of that view, pixels.
+        other: height and width of the other view, pixels; it may be the same.
+        alignment: "cells" or "plain".
+
+    Returns:
+        (batch, classes, *other).
+    """
+    stride = None if alignment == "plain" else stride_of(maps.shape[2:], view)
+    edges = zip(maps.shape[2:], view, other, strict=True)
+    return _apply(maps, *(_through_pixels(*lengths, stride) for lengths in edges))
+
+
+def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
+    """Mean over a view's pixels of class maps that are resized to them, bilinearly as published.
+
+    Args:
+        maps: (batch, classes, h, w), made from a view of `view` pixels.
+        view: height and width of that view, pixels.
+
+    Returns:
+        (batch, classes).
+    """
+    edges = list(zip(maps.shape[2:], view, strict=True))
+    if all(pixels % cells == 0 for cells, pixels in edges):
+        return maps.mean(dim=(2, 3))  # a whole factor counts every cell alike
+    weights = [
+        _through_pixels(cells, pixels, pixels, None).mean(0, True) for cells, pixels in edges
+    ]
+    return _apply(maps, *weights).flatten(1)
+
+
 def cell_pixels(cells: tuple[int, int], view: tuple[int, int], alignment: str) -> Tensor:
     """The row and column in a view, pixels, that each cell of its class maps stands for.
 
@@ -132,10 +173,32 @@ def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _interpolation(positions: tuple[float, ...], cells: int) -> Tensor:
-    """`_between_cells` as a matrix (positions, cells), whose gradient adds in one order on GPUs."""
+    """`_between_cells` as a matrix (positions, cells), whose gradient adds in one order on GPUs.
+
+    It is float64, for products of such matrices.
+    """
     clamped = torch.tensor(positions, dtype=torch.float64).clamp(0, cells - 1)
     distance = (clamped[:, None] - torch.arange(cells, dtype=torch.float64)).abs()
-    return (1 - distance).clamp(min=0).float()
+    return (1 - distance).clamp(min=0)
+
+
+@lru_cache(maxsize=64)
+def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> Tensor:
+    """Along one axis, from cells to their view's pixels to another view's: (other, cells).
+
+    Args:
+        stride: pixels between cells; None for plain resizing.
+    """
+    if stride is None:
+        places = _resized_places(cells, view)
+    else:
+        places = tuple(pixel / stride for pixel in range(view))
+    return _interpolation(_resized_places(view, other), view) @ _interpolation(places, cells)
+
+
+def _resized_places(before: int, after: int) -> tuple[float, ...]:
+    """Where plain resizing of an axis takes its values."""
+    return tuple((place + 0.5) * before / after - 0.5 for place in range(after))
 
 
 def _apply(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

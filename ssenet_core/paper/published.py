@@ -29,8 +29,8 @@ def published_branch(settings: Mapping[str, Any]) -> str | None:
     ser = settings["ser"]
     if not ser["weight"]:
         return "baseline"
-    published = list(ser["transforms"]) == ["scale"] and ser["form"] == "normalised"
-    return f"{ser['rate']:g}" if published else None
+    kind = list(ser["transforms"]), ser["form"], ser["compared_at"]
+    return f"{ser['rate']:g}" if kind == (["scale"], "normalised", "pixels") else None
 
 
 class Method(NamedTuple):

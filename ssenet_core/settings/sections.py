@@ -36,7 +36,7 @@ PATTERNS = {  # in words
 }
 LONGEST_TEXT = 4000  # characters; longer paths cannot be opened
 LARGEST_SEED = 2**32 - 1
-LARGEST_SCALE = 8.0  # of a view, as a factor of the image's size
+LARGEST_SCALE = 8  # of a view, as a factor of the image's size
 LARGEST_WHOLE = 10**9  # no machine could do more
 
 

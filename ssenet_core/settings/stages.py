@@ -156,7 +156,7 @@ class OptimizerSettings(Section):
     name: Literal["sgd", "adamw"] = Field(description="The algorithm.")
     lr: Positive = Field(description="Initial learning rate.")
     momentum: Dropout = Field(description="Momentum of sgd.")
-    weight_decay: NonNegative = Field(description="NonNegative decay (L2).")
+    weight_decay: NonNegative = Field(description="Weight decay (L2).")
     power: NonNegative = Field(description="Exponent of the schedule (1 - step / steps)^power.")
     head_lr: Positive = Field(
         description="Factor of the learning rate for layers without pretrained weights."
@@ -192,7 +192,7 @@ class Training(Section):
 class SerSettings(Section):
     """Equivariance regularisation."""
 
-    weight: NonNegative = Field(description="NonNegative in the loss; 0: the baseline, without it.")
+    weight: NonNegative = Field(description="Weight in the loss; 0: the baseline, without it.")
     transforms: Distinct[Literal["scale", "flip", "rotate"]] = Field(
         ("scale",),
         min_length=1,
@@ -211,6 +211,11 @@ class SerSettings(Section):
         "normalised",
         description="normalised: mean squared difference of the normalised class maps, as "
         "published; raw: L2 distance of the raw class maps, Eq. 2 to the letter.",
+    )
+    compared_at: Literal["cells", "pixels"] = Field(
+        "cells",
+        description="Where both views' class maps are compared: cells, those of the second view's "
+        "maps; pixels, those of the second view, to which both maps are up-sampled as published.",
     )
 
     def used_in_training(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_images_with_none_of_the_classes_teach_that_nothing_is_there() -> None:
     equivariance.backward()
     for maps in (large, small):
         assert torch.equal(maps.grad, torch.zeros_like(maps))
-    classification = classification_loss(large, none)
+    classification = classification_loss(large, none, (40, 32))
     expected = functional.softplus(large.mean(dim=(2, 3))).mean()
     torch.testing.assert_close(classification, expected)
     classification.backward()
@@ -82,13 +82,13 @@ def test_shapes_must_agree() -> None:
         scale_equivariance_loss(random_maps(), random_maps()[:, :, :4], TAGS)
 
 
-def test_classification_pools_as_if_up_sampled() -> None:
-    """Averaging on the grid equals averaging up-sampled maps when the factor is whole."""
+@pytest.mark.parametrize("view", [(40, 32), (38, 25), (33, 32)])
+def test_classification_pools_as_if_up_sampled(view: tuple[int, int]) -> None:
     maps = random_maps()
-    up = functional.interpolate(maps, scale_factor=8, mode="bilinear", align_corners=False)
+    up = functional.interpolate(maps, view, mode="bilinear", align_corners=False)
     x, y = up.mean(dim=(2, 3)), TAGS.double()
     expected = -(y * x.sigmoid().log() + (1 - y) * (-x).sigmoid().log()).mean()
-    torch.testing.assert_close(classification_loss(maps, TAGS.double()), expected)
+    torch.testing.assert_close(classification_loss(maps, y, view), expected)
     assert torch.autograd.gradcheck(
-        lambda m: classification_loss(m, TAGS.double()), maps.requires_grad_()
+        lambda m: classification_loss(m, y, view), maps.requires_grad_()
     )

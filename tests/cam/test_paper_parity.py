@@ -7,6 +7,7 @@ from PIL import Image
 from stage_settings import stage_settings
 from tiny_network import Normalised
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ssenet_core.cam.inference import multi_scale_maps, normalised_maps
 from ssenet_core.cam.training import cam_loss
@@ -68,40 +69,62 @@ def regularisation(large: Tensor, small: Tensor, form: str) -> Tensor:
     return total / small.numel()
 
 
+def trained(
+    network: nn.Module, images: Tensor, rate: float, **kind: str
+) -> tuple[dict[str, float], list[Tensor]]:
+    """What training computes: the loss's parts, and its gradient."""
+    ser = {"weight": 0.7, "transforms": ["scale"], "rate": rate, **kind}
+    settings = stage_settings("cam", {"ser": ser, "alignment": "plain"})
+    parts = cam_loss(settings)(network, {"image": images, "tags": TAGS})
+    parts["loss"].backward()
+    gradients = [parameter.grad.clone() for parameter in network.parameters()]
+    network.zero_grad()
+    return {name: part.item() for name, part in parts.items()}, gradients
+
+
 @pytest.mark.parametrize("form", ["normalised", "raw"])
-@pytest.mark.parametrize("rate", [0.5, 0.25])
+@pytest.mark.parametrize("rate", [0.5, 0.25, 0.3])
 def test_training_loss_and_its_gradient(network: nn.Module, rate: float, form: str) -> None:
     """Of the whole step: views, two passes, pooling over the up-sampled maps, both terms."""
     images = torch.randn(2, 3, 64, 96, dtype=torch.float64)
-    ser = {"weight": 0.7, "transforms": ["scale"], "rate": rate, "form": form}
-    loss = cam_loss(stage_settings("cam", {"ser": ser, "alignment": "plain"}))
-    found = loss(network, {"image": images, "tags": TAGS})
-    found["loss"].backward()
-    gradients = [parameter.grad.clone() for parameter in network.parameters()]
-    network.zero_grad()
-
+    found, gradients = trained(network, images, rate, form=form, compared_at="cells")
     size = int(rate * 64), int(rate * 96)
     large, small = network(images), network(resized(images, size))
     classification = (soft_margin(large, (64, 96)) + soft_margin(small, size)) / 2
     equivariance = regularisation(large, small, form)
     (classification + 0.7 * equivariance).backward()
-    assert found["classification"].item() == pytest.approx(classification.item(), rel=1e-10)
-    assert found["equivariance"].item() == pytest.approx(equivariance.item(), rel=1e-10)
+    assert found["classification"] == pytest.approx(classification.item(), rel=1e-10)
+    assert found["equivariance"] == pytest.approx(equivariance.item(), rel=1e-10)
     for parameter, gradient in zip(network.parameters(), gradients, strict=True):
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize(("view", "bound"), [(134, 0.0024), (179, 0.0057), (89, 0.0074)])
-def test_pooling_when_the_factor_is_no_whole_number(view: int, bound: float) -> None:
-    """A view of 134 pixels has 17 cells, 136 pixels wide: what up-sampling first would change.
+def up_sampled(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
 
-    Every cell keeps its weight in the mean to a percent, which is why no map is up-sampled.
-    """
-    cells = -(-view // 8)
-    weights = bilinear(cells, view).mean(dim=0) * cells
-    assert float((torch.outer(weights, weights) - 1).abs().max()) < bound
-    exact = bilinear(56, 448).mean(dim=0) * 56
-    torch.testing.assert_close(exact, torch.ones(56).double())
+
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("crop", [(448, 448), (65, 90), (21, 40)])
+def test_training_loss_on_up_sampled_maps(
+    network: nn.Module, crop: tuple[int, int], rate: float
+) -> None:
+    """As published, step by step: all maps at their views' pixels, the large ones' resized."""
+    images = torch.randn(2, 3, *crop, dtype=torch.float64)
+    found, gradients = trained(network, images, rate, form="normalised", compared_at="pixels")
+    size = int(rate * crop[0]), int(rate * crop[1])
+    large = up_sampled(network(images), crop)
+    small = up_sampled(network(up_sampled(images, size)), size)
+    pooled = [maps.mean(dim=(2, 3)) for maps in (large, small)]
+    soft_margins = [functional.multilabel_soft_margin_loss(scores, TAGS) for scores in pooled]
+    classification = torch.stack(soft_margins).mean()
+    positive = [maps.relu() for maps in (up_sampled(large, size), small)]
+    a, b = (maps / (maps.amax(dim=(2, 3), keepdim=True) + 1e-5) for maps in positive)
+    equivariance = ((a - b) * TAGS[:, :, None, None]).square().mean()
+    (classification + 0.7 * equivariance).backward()
+    assert found["classification"] == pytest.approx(classification.item(), rel=1e-10)
+    assert found["equivariance"] == pytest.approx(equivariance.item(), rel=1e-10)
+    for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("scales", [[1.0], [0.5, 1.0, 1.5, 2.0]])

@@ -30,7 +30,13 @@ from ssenet_core.models.device import placed
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]
-SER = {"weight": 1.0, "rate": 0.3, "transforms": ["scale"], "form": "normalised"}
+SER = {
+    "weight": 1.0,
+    "rate": 0.3,
+    "transforms": ["scale"],
+    "form": "normalised",
+    "compared_at": "cells",
+}
 
 
 def pretended() -> FakeTensorMode:
@@ -57,6 +63,8 @@ LOSSES = {
     "baseline": ("cam", ser(weight=0.0)),
     "scale": ("cam", ser()),
     "scale, cells": ("cam", ser(alignment="cells")),
+    "pixels": ("cam", ser(compared_at="pixels")),
+    "pixels, cells": ("cam", ser(compared_at="pixels", alignment="cells")),
     "raw": ("cam", ser(form="raw")),
     "affinity": ("affinity", pair_loss(changed(SETTINGS["affinity"], {"radius": 3}))),
     "deeplab": ("deeplab", pixel_loss),

@@ -37,7 +37,7 @@ lint: setup ## style, types, the workflow's own lint
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-docs: setup ## write docs/configuration.md and the drawing in README.md anew
+docs: setup ## write docs/configuration.md, config.schema.json and the drawing in README.md anew
 	$(BIN)/python docs/make_configuration.py
 	$(BIN)/python docs/make_rule_graph.py
 

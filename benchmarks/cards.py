@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ import torch
 from compare import options, row
 from inputs import write_photographs, write_split
 from lightning_fabric import Fabric
-from settings import paper
+from settings import changed, paper
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import default_collate
@@ -34,18 +34,18 @@ from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import placed
+from ssenet_core.settings import AnyTraining
 from ssenet_core.training.batches import StepBatches
 from ssenet_core.training.loop import LossFunction
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
 NAMES = [f"class {number}" for number in range(20)]
-TINY = {"width": 1 / 32, "crop": 96, "resize": [96, 160]}
+TINY = {"backbone": {"width": 1 / 32}, "crop": 96, "resize": [96, 160]}
 ENOUGH = 0.4  # of the card's dense rate: below it the kernels are listed
 KERNELS = 20
 TIMED, MOST_TIMED = 1.5, 30  # seconds and steps that are timed; three steps at the least
 
 Batch = dict[str, Any]
-Settings = Mapping[str, Any]
 Result = TypeVar("Result")
 
 
@@ -63,14 +63,13 @@ class Card:
     small: bool
     ends: float = math.inf
 
-    def settings(self, section: str = "cam", name: str = "ssenet") -> dict[str, Any]:
+    def settings(self, section: str = "cam", name: str = "ssenet") -> Any:
         """The paper's settings of a variant, or tiny ones."""
         chosen = paper(section, name)
         if not self.small:
             return chosen
-        tiny = {key: value for key, value in TINY.items() if key in chosen}
-        backbone = {**chosen["backbone"], "width": TINY["width"]}
-        return {**chosen, **tiny, "backbone": backbone}
+        known = type(chosen).model_fields
+        return changed(chosen, {key: value for key, value in TINY.items() if key in known})
 
     @property
     def left(self) -> float:
@@ -156,7 +155,7 @@ class Trained:
         self,
         network: nn.Module,
         card: Card,
-        settings: Settings,
+        settings: AnyTraining,
         loss: LossFunction,
         precision: str,
         *,
@@ -165,7 +164,7 @@ class Trained:
     ) -> None:
         fabric = Fabric(accelerator=card.device.type, devices=1, precision=precision)  # type: ignore[arg-type]
         own = copy.deepcopy(network).train()
-        self.settings = settings["optimizer"]
+        self.settings = settings.optimizer
         optimizer = build_optimizer(own, own.head(), self.settings)  # type: ignore[operator]
         own = placed(own, card.device) if last else own.to(card.device)
         if compiler is not None:
@@ -213,9 +212,7 @@ class Trained:
                 for name, value in batches[step % len(batches)].items()
             }
             torch.manual_seed(step)  # of dropout, the same in all precisions
-            set_rate(
-                self.optimizer, poly_rate(step, steps, self.settings["lr"], self.settings["power"])
-            )
+            set_rate(self.optimizer, poly_rate(step, steps, self.settings.lr, self.settings.power))
             try:
                 losses.append(float(self.step(batch)))
             except NotFinite:
@@ -310,7 +307,7 @@ def sound_network(
     grow from layer to layer, and what is multiplied decides how fast a card is.
     """
     with card.device:
-        network = build_network(section, card.settings(section, name), NAMES)
+        network = build_network(card.settings(section, name), NAMES)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [norm.momentum for norm in norms]
     for norm in norms:

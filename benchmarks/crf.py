@@ -6,7 +6,6 @@ The plain way builds a CRF a background, with the library's own unary energies.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from compare import Work, median_seconds, must, options, peak_memory, row, verdict
@@ -16,13 +15,16 @@ from pydensecrf import densecrf, utils
 
 from ssenet_core.crf import dense_crfs
 from ssenet_core.scores import power_background, with_background
+from ssenet_core.settings import CrfSettings
 
 ITERATIONS, POWERS = 10, (4, 24)
 GAUSSIAN = {"sxy": 3, "compat": 3}
 BILATERAL = {"sxy": 80, "srgb": 13, "compat": 10}
-KERNELS: dict[str, Any] = {"gaussian": GAUSSIAN, "bilateral": BILATERAL}
 
 Stack = NDArray[np.float32]
+SETTINGS = CrfSettings.model_validate(
+    {"iterations": ITERATIONS, "gaussian": GAUSSIAN, "bilateral": BILATERAL}
+)
 
 
 def problem(classes: int, folder: Path | None) -> tuple[NDArray[np.uint8], list[Stack]]:
@@ -46,7 +48,7 @@ def plain(image: NDArray[np.uint8], stacks: list[Stack]) -> list[Stack]:
 
 
 def ours(image: NDArray[np.uint8], stacks: list[Stack]) -> list[Stack]:
-    return dense_crfs(image, stacks, iterations=ITERATIONS, **KERNELS)
+    return dense_crfs(image, stacks, SETTINGS)
 
 
 def prepared(way: str, classes: int, folder: Path | None) -> Work:

@@ -10,21 +10,23 @@ the cores, processor time says what two processes cost beyond one.
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from compare import median_seconds, must, options, row, verdict
 
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.refine import refine_cam
+from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard
 
-SETTINGS: dict[str, Any] = {
-    "powers": (4, 24),
-    "alpha": None,
-    "iterations": 10,
-    "gaussian": {"sxy": 3, "compat": 3},
-    "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
-}
+SETTINGS = RefineSettings.model_validate(
+    {
+        "powers": (4, 24),
+        "alpha": 0.2,
+        "iterations": 10,
+        "gaussian": {"sxy": 3, "compat": 3},
+        "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
+    }
+)
 
 
 def shard_of(number: int, root: Path, folder: Path | None) -> Shard:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
 from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.settings import AlphaGrid
 
 CLASSES = 21
-ALPHAS = alpha_grid(0.02, 0.8, 40)
+ALPHAS = alpha_grid(AlphaGrid(start=0.02, stop=0.8, count=40))
 
 Image = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]
 

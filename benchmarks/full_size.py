@@ -34,8 +34,8 @@ BATCH, CROP, STRIDE = 2, 448, 8
 def step(section: str, name: str, loss: Callable[..., Any], batch: dict[str, Any]) -> float:
     """One step of gradient descent; returns the loss."""
     chosen = paper(section, name)
-    network = build_network(section, chosen, CLASSES).train()
-    optimizer = build_optimizer(network, network.head(), chosen["optimizer"])
+    network = build_network(chosen, CLASSES).train()
+    optimizer = build_optimizer(network, network.head(), chosen.optimizer)
     batch["image"] = torch.randn(BATCH, 3, CROP, CROP)
     total = loss(network, batch)["loss"]
     total.backward()
@@ -62,16 +62,16 @@ def deeplab_step() -> float:
 
 def cam_inference() -> float:
     chosen = paper("cam", "ssenet")
-    network = build_network("cam", chosen, CLASSES).eval()
+    network = build_network(chosen, CLASSES).eval()
     noise = np.random.default_rng(0).integers(0, 256, (375, 500, 3), dtype=np.uint8)
-    inference = chosen["inference"]
+    inference = chosen.inference
     with torch.inference_mode():
         maps = multi_scale_maps(
             network,
             Image.fromarray(noise),
-            inference["scales"],
-            inference["flip"],
-            chosen["alignment"],
+            inference.scales,
+            inference.flip,
+            chosen.alignment,
         )
     return float(maps.max())
 

@@ -29,7 +29,7 @@ def main() -> None:
     """The share for each number of workers."""
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, steps=60)
     settings = card.settings()
-    size = settings["batch_size"]
+    size = settings.batch_size
     numbers, steps = ((1,), 2) if card.small else (WORKERS, given.steps)
     with tempfile.TemporaryDirectory() as temporary:
         photographs = 8 if card.small else PHOTOGRAPHS

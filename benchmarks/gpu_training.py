@@ -12,7 +12,6 @@ there is time in float32 with TF32, from the same weights on the same batches; t
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from cards import (
@@ -31,16 +30,18 @@ from cards import (
     sound_network,
 )
 from compare import row, verdict
-from inputs import mask, write_photographs
+from inputs import mask, write_photographs, write_split
 from PIL import Image
 from torch import nn
 
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import TaggedViews, cam_loss
-from ssenet_core.data.dataset import dataset_root, listed_ids
+from ssenet_core.data.dataset import listed_ids
 from ssenet_core.data.manifest import Manifest, examine_images, load_manifest, write_manifest
 from ssenet_core.deeplab.training import LabelledViews, pixel_loss
 from ssenet_core.errors import SSENetError
+from ssenet_core.settings import DatasetSettings
+from ssenet_core.settings.sections import SplitLists
 from ssenet_core.training.loop import LossFunction
 
 STAGE = "training, GPU, full-size ResNet-38"
@@ -53,29 +54,29 @@ OVERLAY = 0.05
 
 def photographs(root: Path, folder: Path | None, card: Card) -> tuple[Manifest, Path]:
     """The images of a training split, and the folder of their masks."""
-    dataset: dict[str, Any] = {"name": "benchmark", "source": "voc", "classes": None}
     number = 4 if card.small else PHOTOGRAPHS
+    manifest = root / "manifest.json"
     if folder is None:
         records = write_photographs(root, number)
         for place, record in enumerate(records, start=1):
             labels = mask(record.width, record.height, number=place)
             Image.fromarray(labels).save(root / f"{record.id}.png")
+        write_split(manifest, records)
         masks = root
     else:
-        dataset |= {
-            "root": str(folder),
-            "classes": str(folder / "classes.txt"),
-            "tags": ["masks"],
-            "mask_dir": "SegmentationClass",
-            "lists": {"train": "train"},
-        }
+        dataset = DatasetSettings(
+            name="benchmark",
+            source="voc",
+            root=str(folder),
+            classes=str(folder / "classes.txt"),
+            lists=SplitLists(train="train"),
+        )
         ids = listed_ids(dataset, "train")[:number]
         records, problems = examine_images(dataset, "train", ids, workers=12)
         if problems:
             raise SSENetError("\n".join(problems[:10]))
-        masks = dataset_root(dataset) / "SegmentationClass"
-    manifest = root / "manifest.json"
-    write_manifest(manifest, dataset, "train", records)
+        write_manifest(manifest, dataset, "train", records)
+        masks = folder / "SegmentationClass"
     return load_manifest(manifest), masks
 
 
@@ -166,11 +167,11 @@ def main() -> None:
         images, masks = photographs(Path(temporary), given.data, card)
         print(f"{len(images.images)} photographs, {len(images.classes)} classes", flush=True)
         cam, deeplab = card.settings(), card.settings("deeplab", "default")
-        sizes = (2, 2) if card.small else (cam["batch_size"], deeplab["batch_size"])
+        sizes = (2, 2) if card.small else (cam.batch_size, deeplab.batch_size)
         tagged = loaded(TaggedViews(images, cam), sizes[0], count, card)
         labelled = loaded(LabelledViews(images, masks, deeplab), sizes[1], count, card)
     affinity = card.settings("affinity", "default")
-    cells = of_cells(labelled, 2 if card.small else affinity["batch_size"])
+    cells = of_cells(labelled, 2 if card.small else affinity.batch_size)
     padded = [{**batch, "tags": _twenty(batch["tags"])} for batch in tagged]
     dense = rate_of_products(card)
     cases = [

@@ -33,16 +33,20 @@ from ssenet_core.scores import (
     power_background,
     with_background,
 )
+from ssenet_core.settings import BilateralKernel, CamSettings, CrfSettings, GaussianKernel
 
 CLASSES = 2
 NAMES = [f"class {label}" for label in range(20)]
-GAUSSIAN = {"sxy": 3, "compat": 3}
-BILATERAL = {"sxy": 80, "srgb": 13, "compat": 10}
+CRF = CrfSettings(
+    iterations=10,
+    gaussian=GaussianKernel(sxy=3, compat=3),
+    bilateral=BilateralKernel(sxy=80, srgb=13, compat=10),
+)
 
 
-def cam_inference(chosen: dict[str, object], width: int, height: int, folder: Path | None) -> Work:
+def cam_inference(chosen: CamSettings, width: int, height: int, folder: Path | None) -> Work:
     torch.manual_seed(0)
-    network = build_network("cam", chosen, NAMES).eval()
+    network = build_network(chosen, NAMES).eval()
     image = photograph(width, height, folder=folder)
 
     def work() -> object:
@@ -65,7 +69,7 @@ def crf(width: int, height: int, folder: Path | None) -> Work:
     image = np.array(photograph(width, height, folder=folder))
     maps = class_maps(width, height, classes=CLASSES)
     stacks = [with_background(maps, power_background(maps, power)) for power in (4, 24)]
-    return lambda: dense_crfs(image, stacks, iterations=10, gaussian=GAUSSIAN, bilateral=BILATERAL)
+    return lambda: dense_crfs(image, stacks, CRF)
 
 
 def walk(stride: int) -> Callable[[int, int, Path | None], Work]:

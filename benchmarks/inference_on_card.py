@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from cards import (
     whole_float32,
 )
 from compare import row, verdict
+from settings import changed
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,6 +39,7 @@ from ssenet_core.data.views import image_tensor, views_at
 from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint
 from ssenet_core.models.device import autocast
+from ssenet_core.settings import CamTraining
 from ssenet_core.shard import Shard
 
 STAGE = "CAM inference, GPU, 4 scales and flips, 500 x 375"
@@ -73,17 +74,17 @@ def main() -> None:
     card, given = card_options(__doc__, STAGE, PLAIN, BOUND, runs=2, photographs=8)
     settings = card.settings()
     if card.small:
-        settings["inference"] = {**settings["inference"], "scales": [0.5, 0.25]}
-    scales, alignment = settings["inference"]["scales"], settings["alignment"]
+        settings = changed(settings, {"inference": {"scales": [0.5, 0.25]}})
+    scales, alignment = settings.inference.scales, settings.alignment
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         training_data(root, 1 if card.small else given.photographs, card, given.images)
         checkpoint, manifest = root / "model.pt", root / "manifest.json"
         images = load_manifest(manifest).images
         network = sound_network(card, torch.stack([to_tensor(images[0].photograph(), IMAGENET)]))
-        save_checkpoint(checkpoint, network, kind="cam", settings=settings, classes=NAMES)
+        save_checkpoint(checkpoint, network, settings=settings, classes=NAMES)
         plain = network.eval().to(card.device)
-        ours, _ = load_checkpoint(checkpoint, "cam", card.device)
+        ours, _ = load_checkpoint(checkpoint, CamTraining, card.device)
         dense = rate_of_products(card)
 
         def in_turn(record: ImageRecord, precision: str = "32-true") -> Tensor:
@@ -144,7 +145,7 @@ def main() -> None:
         def stage(workers: int) -> None:
             files = [root / f"maps of {workers}" / f"{image.id}.h5" for image in images]
             shard = Shard(manifest, files, files[0].parent / "record.json", 0)
-            how: dict[str, Any] = {**settings["inference"], "precision": "bf16-mixed"}
+            how = settings.inference.model_copy(update={"precision": "bf16-mixed"})
             started = time.perf_counter()
             infer_cam(shard, how, checkpoint=checkpoint, workers=workers)
             taken = time.perf_counter() - started

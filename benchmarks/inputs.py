@@ -20,6 +20,7 @@ from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.shapes import draw_shapes
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import MAP_STEPS
+from ssenet_core.settings import DatasetSettings
 
 WIDTH, HEIGHT = 500, 375  # the usual photograph of VOC
 DRAWN = 500  # side of a drawn picture; larger ones are resized from it
@@ -106,4 +107,5 @@ def write_photographs(root: Path, number: int, *, folder: Path | None = None) ->
 
 def write_split(path: Path, records: list[ImageRecord]) -> None:
     """Write the manifest of a training split with the twenty classes of VOC."""
-    write_manifest(path, {"name": "benchmark", "source": "voc", "classes": None}, "train", records)
+    dataset = DatasetSettings(name="benchmark", source="voc", root=str(path.parent))
+    write_manifest(path, dataset, "train", records)

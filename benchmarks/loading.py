@@ -30,7 +30,7 @@ def rate(manifest: Manifest, workers: int, steps: int) -> tuple[float, float]:
     chosen = settings.paper("cam", "ssenet")
     batches = StepBatches(
         len(manifest.images),
-        chosen["batch_size"],
+        chosen.batch_size,
         first=0,
         steps=steps + WARM_UP,
         seed=0,
@@ -40,7 +40,7 @@ def rate(manifest: Manifest, workers: int, steps: int) -> tuple[float, float]:
         total += float(batch["image"].double().sum())
         if step == WARM_UP - 1:
             started = time.perf_counter()
-    return steps * chosen["batch_size"] / (time.perf_counter() - started), total
+    return steps * chosen.batch_size / (time.perf_counter() - started), total
 
 
 def main() -> None:

@@ -9,16 +9,16 @@ the cells, which is another regularisation. Losses and gradients of the publishe
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from compare import median_seconds, must, options, row, verdict
-from settings import toy
+from settings import changed, toy
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.settings import CamSettings
 from ssenet_core.training.optimizer import build_optimizer
 
 EPSILON = 1e-5
@@ -27,12 +27,11 @@ Batch = dict[str, Tensor]
 Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
 
 
-def toy_settings(rate: float, compared_at: str) -> dict[str, Any]:
+def toy_settings(rate: float, compared_at: str) -> CamSettings:
     """The embedded dataset's `ssenet`, with maps resized as published."""
-    chosen = toy("cam", "ssenet")
-    backbone = {**chosen["backbone"], "freeze_batch_norm": False}
-    ser = {**chosen["ser"], "rate": rate, "compared_at": compared_at}
-    return {**chosen, "backbone": backbone, "ser": ser, "alignment": "plain"}
+    ser = {"rate": rate, "compared_at": compared_at}
+    over = {"backbone": {"freeze_batch_norm": False}, "ser": ser, "alignment": "plain"}
+    return changed(toy("cam", "ssenet"), over)
 
 
 def resized(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -70,9 +69,9 @@ def case(crop: int, classes: int, batch: int, rate: float, runs: int) -> None:
     """One row: the ways' times, and how far losses and gradients are apart."""
     settings = toy_settings(rate, "pixels")
     torch.manual_seed(0)
-    network = build_network("cam", settings, [f"class {label}" for label in range(classes)])
+    network = build_network(settings, [f"class {label}" for label in range(classes)])
     network.train()
-    optimizer = build_optimizer(network, network.head(), settings["optimizer"])
+    optimizer = build_optimizer(network, network.head(), settings.optimizer)
     tags = torch.zeros(batch, classes)
     tags[:, :2] = 1
     given = {"image": torch.randn(batch, 3, crop, crop), "tags": tags}

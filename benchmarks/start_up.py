@@ -34,9 +34,9 @@ def first_batch(manifest: Path) -> None:
 
     chosen = settings.paper("cam", "ssenet")
     images = load_manifest(manifest)
-    network = build_network("cam", chosen, images.classes)
-    build_optimizer(network, network.head(), chosen["optimizer"])
-    batches = StepBatches(len(images.images), chosen["batch_size"], first=0, steps=1, seed=0)
+    network = build_network(chosen, images.classes)
+    build_optimizer(network, network.head(), chosen.optimizer)
+    batches = StepBatches(len(images.images), chosen.batch_size, first=0, steps=1, seed=0)
     batch = next(iter(loader(TaggedViews(images, chosen), batches, workers=1)))
     parameters = sum(parameter.numel() for parameter in network.parameters())
     print(f"{parameters} parameters, batch {tuple(batch['image'].shape)}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from compare import options, table
-from growth import BILATERAL, CLASSES, GAUSSIAN, scoring, walk
+from growth import CLASSES, CRF, scoring, walk
 from inputs import HEIGHT, WIDTH, class_maps, photograph
 from settings import paper
 from torch import nn
@@ -29,6 +29,7 @@ from ssenet_core.crf import dense_crf, dense_crfs
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.scores import power_background, with_background
+from ssenet_core.segmenter import DENSE_CRF
 
 TRAIN, VAL = 10_582, 1_449  # images of VOC 2012 with SBD
 CROP, CELLS = 448, 56
@@ -64,7 +65,7 @@ class Stage:
 def network(section: str, name: str) -> nn.Module:
     """A network of the paper's size without numbers: nothing is computed with it."""
     with torch.device("meta"):
-        return build_network(section, paper(section, name), NAMES)
+        return build_network(paper(section, name), NAMES)
 
 
 def counted(work: Callable[[], object]) -> float:
@@ -103,7 +104,7 @@ def crfs(backgrounds: int) -> Callable[[], object]:
     """The dense CRF of a training image's maps with some backgrounds at once."""
     image, maps = np.array(photograph()), class_maps(classes=CLASSES)
     stacks = [with_background(maps, power_background(maps, 4.0)) for _ in range(backgrounds)]
-    return lambda: dense_crfs(image, stacks, iterations=10, gaussian=GAUSSIAN, bilateral=BILATERAL)
+    return lambda: dense_crfs(image, stacks, CRF)
 
 
 def last_crf() -> object:
@@ -111,9 +112,8 @@ def last_crf() -> object:
     maps = class_maps(classes=20)
     scores = np.concatenate([1 - maps.max(axis=0, keepdims=True), maps]) + 1e-3
     scores /= scores.sum(axis=0)
-    bilateral = {"sxy": 32, "srgb": 13, "compat": 10}
     image = np.array(photograph())
-    return dense_crf(image, scores, iterations=1, gaussian=GAUSSIAN, bilateral=bilateral)
+    return dense_crf(image, scores, DENSE_CRF)
 
 
 def core_seconds(work: Callable[[], object]) -> float:
@@ -142,28 +142,28 @@ def run_of_the_paper(decoding: float) -> list[Stage]:
     scored = core_seconds(scoring(WIDTH, HEIGHT, None))
     trained = {
         "CAM training": (
-            cam["epochs"] * TRAIN,
+            cam.epochs * TRAIN,
             step("cam", "ssenet", cam_loss(cam), {"tags": tags}),
-            cam["batch_size"],
+            cam.batch_size,
         ),
         "AffinityNet training": (
-            affinity["epochs"] * TRAIN,
+            affinity.epochs * TRAIN,
             step("affinity", "default", pair_loss(affinity), {"labels": cells}),
-            affinity["batch_size"],
+            affinity.batch_size,
         ),
         "DeepLab training": (
-            deeplab["iterations"] * deeplab["batch_size"],
+            deeplab.iterations * deeplab.batch_size,
             step("deeplab", "default", pixel_loss, {"labels": pixels}),
-            deeplab["batch_size"],
+            deeplab.batch_size,
         ),
     }
     trainings = [
         Stage(name, images, images * operations, images * decoding, batch)
         for name, (images, operations, batch) in trained.items()
     ]
-    inferred = views("cam", "ssenet", cam["inference"]["scales"])
+    inferred = views("cam", "ssenet", cam.inference.scales)
     pairs = views("affinity", "default", [1.0]) / 2  # not mirrored
-    predicted = views("deeplab", "default", deeplab["prediction"]["scales"])
+    predicted = views("deeplab", "default", deeplab.prediction.scales)
     return [
         trainings[0],
         Stage("CAM inference", TRAIN, TRAIN * inferred, TRAIN * decoding),

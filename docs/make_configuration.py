@@ -1,9 +1,10 @@
-"""Write docs/configuration.md: every key of the configuration, from its schema and its defaults.
+"""Write config.schema.json and docs/configuration.md from the models in ssenet_core/settings.
 
-In: config.schema.yaml (what a key is, what it may hold), config.yaml (its default). Out: the page,
-one table a section, one row a key. `make docs` runs it.
+The schema is for editors. The page has one table a section, one row a key, with the default in
+config.yaml. `make docs` runs it.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,19 @@ from typing import Any
 
 import yaml
 
+from ssenet_core.settings import Settings
+from ssenet_core.settings.sections import LARGEST_WHOLE, PATTERNS
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
+SCHEMA = ROOT / "config.schema.json"
 LONGEST_DEFAULT = 70  # characters; config.yaml itself shows what is longer
 UNSET = object()  # config.yaml has no such key
 
 HEAD = """\
 # Configuration
 
-Made by `make docs` from `config.schema.yaml` and `config.yaml`: edit those.
+Made by `make docs` from `ssenet_core/settings/` and `config.yaml`: edit those.
 
 `config.yaml` holds a default for everything; an overlay (`--configfile my-photos.yaml`) names only
 what differs, and `--config 'run={seeds: [1]}'` changes a value for one run. Mappings are laid over
@@ -32,6 +37,34 @@ section's `defaults` again: `cam.defaults.ser.rate` is `cam.variants.NAME.ser.ra
 """
 
 Schema = Mapping[str, Any]
+
+
+def editors_schema() -> dict[str, Any]:
+    """The JSON schema of config.yaml and of overlays, in which no key is required."""
+    schema: dict[str, Any] = _without_noise(Settings.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_noise(value: Any, *, names: bool = False) -> Any:
+    """A schema less `required`, the titles that pydantic makes of names, and line breaks.
+
+    Args:
+        names: the keys of `value` are names of the user's or of settings, not the schema's own.
+    """
+    if isinstance(value, dict):
+        return {
+            key: _without_noise(inner, names=not names and key in {"properties", "$defs"})
+            for key, inner in value.items()
+            if names or not (key == "required" or (key == "title" and _is_made(inner)))
+        }
+    if isinstance(value, list):
+        return [_without_noise(inner) for inner in value]
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _is_made(title: str) -> bool:
+    """Whether pydantic made a title of a name: our own have commas or small letters only."""
+    return "," not in title and title[:1].isupper()
 
 
 @dataclass(frozen=True)
@@ -68,7 +101,7 @@ def rows(path: str, described: Schema, default: Any, schema: Schema) -> Iterator
         default: what config.yaml has at `path`; `UNSET` where it has nothing.
         schema: the whole schema, for its `$defs`.
     """
-    for key, child in _children(path, described):
+    for key, child in _children(described, schema):
         below, found = f"{path}{key}", resolved(child, schema)
         value = default.get(key[1:], UNSET) if isinstance(default, Mapping) else UNSET
         if not key.endswith("[]") and not key.endswith(".NAME"):
@@ -79,13 +112,15 @@ def rows(path: str, described: Schema, default: Any, schema: Schema) -> Iterator
             yield from rows(below, found, value, schema)
 
 
-def _children(path: str, described: Schema) -> Iterator[tuple[str, Schema]]:
+def _children(described: Schema, schema: Schema) -> Iterator[tuple[str, Schema]]:
     """What is below a path: named keys, a key of any name, or the items of a list of mappings."""
     for key, child in described.get("properties", {}).items():
         yield f".{key}", child
     if isinstance(described.get("additionalProperties"), Mapping):
         yield ".NAME", described["additionalProperties"]
-    if "properties" in described.get("items", {}):
+    if isinstance(described.get("patternProperties"), Mapping):
+        yield ".NAME", next(iter(described["patternProperties"].values()))
+    if "properties" in resolved(described.get("items", {}), schema):
         yield "[]", described["items"]
 
 
@@ -95,28 +130,35 @@ def _is_variant(path: str) -> bool:
 
 
 def resolved(described: Schema, schema: Schema) -> dict[str, Any]:
-    """A schema with what its `$ref` refers to; its own keywords win."""
+    """A schema with what its `$ref` refers to; its own keywords win.
+
+    Of a value that may be null or a section, it is the section's, with both in `anyOf`.
+    """
     found = dict(described)
-    reference = found.pop("$ref", None)
-    if reference is None:
-        return found
-    target = schema["$defs"][reference.removeprefix("#/$defs/")]
-    return {**resolved(target, schema), **found}
+    for part in [found, *found.get("anyOf", [])]:
+        if "$ref" in part:
+            target = schema["$defs"][part["$ref"].removeprefix("#/$defs/")]
+            found = {**resolved(target, schema), **found}
+            found.pop("$ref", None)
+    return found
 
 
 def allowed(described: Schema, schema: Schema) -> str:
     """What a value may be, in words."""
-    if "enum" in described:
-        return ", ".join(f"`{_yaml(value)}`" for value in described["enum"])
     if "title" in described:
         return str(described["title"])
-    types = described["type"]
-    names = [types] if isinstance(types, str) else sorted(types, key="null".__ne__)  # null first
-    return " or ".join(_kind(name, described, schema) for name in names)
+    if "anyOf" in described:
+        kinds = [resolved(kind, schema) for kind in described["anyOf"]]
+        kinds.sort(key=lambda kind: kind.get("type") != "null")  # null first
+        return " or ".join(allowed(kind, schema) for kind in kinds)
+    if "enum" in described or "const" in described:
+        values = described.get("enum", [described.get("const")])
+        return ", ".join(f"`{_yaml(value)}`" for value in values)
+    return _kind(described["type"], described, schema)
 
 
 def _kind(name: str, described: Schema, schema: Schema) -> str:
-    """One of a value's types, with its limits."""
+    """A value of one type, with its limits."""
     if name == "null":
         return "`null`"
     if name == "boolean":
@@ -126,15 +168,18 @@ def _kind(name: str, described: Schema, schema: Schema) -> str:
     if name in {"integer", "number"}:
         return f"{'whole number' if name == 'integer' else 'number'}{_limits(described)}"
     if name == "string" and "pattern" in described:
-        return f"text like `{described['pattern']}`"
+        return PATTERNS[described["pattern"]]
     return {"string": "text", "object": "mapping"}[name]
 
 
 def _limits(described: Schema) -> str:
-    if "minimum" in described and "maximum" in described:
-        return f", {described['minimum']} to {described['maximum']}"
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    found = [f"{sign} {described[key]}" for key, sign in signs.items() if key in described]
+    known = {key: described[key] for key in signs if key in described}
+    if known.get("maximum") == LARGEST_WHOLE:  # it keeps out what no machine could do
+        del known["maximum"]
+    if {"minimum", "maximum"} <= known.keys():
+        return f", {known['minimum']} to {known['maximum']}"
+    found = [f"{sign} {known[key]}" for key, sign in signs.items() if key in known]
     return f" {', '.join(found)}" if found else ""
 
 
@@ -149,7 +194,8 @@ def _list(described: Schema, schema: Schema) -> str:
     elif least:
         length = f" of {least} or more"
     once = ", none twice" if described.get("uniqueItems") else ""
-    return f"list{length}{once}: {allowed(resolved(described['items'], schema), schema)}"
+    item = described["prefixItems"][0] if "prefixItems" in described else described["items"]
+    return f"list{length}{once}: {allowed(resolved(item, schema), schema)}"
 
 
 def shown(described: Schema, value: Any) -> str:
@@ -171,11 +217,15 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def current_page() -> str:
-    """The page of the repository's schema and defaults."""
-    schema = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
-    return page(schema, yaml.safe_load((ROOT / "config.yaml").read_text()))
+def current_files() -> dict[Path, str]:
+    """The schema and the page, as the models and config.yaml have them."""
+    schema = editors_schema()
+    return {
+        SCHEMA: json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
+        PAGE: page(schema, yaml.safe_load((ROOT / "config.yaml").read_text())),
+    }
 
 
 if __name__ == "__main__":
-    PAGE.write_text(current_page())
+    for path, text in current_files().items():
+        path.write_text(text)

@@ -15,15 +15,15 @@ rule train_affinity:
         f"{TIMES}/train_affinity/{{cam}}/{{affinity}}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE["training_threads"]
+    threads: COMPUTE.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
+        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
         runtime=1440,
     params:
         settings=training("affinity"),
         labels_dir=folder_of("labels"),
-        powers=config["refine"]["powers"],
+        powers=SETTINGS.refine.powers,
         code=code("train_affinity", "ssenet_core.affinity.training"),
         workers=data_workers,
         devices=training_devices,

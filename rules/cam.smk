@@ -14,10 +14,10 @@ rule train_cam:
         f"{TIMES}/train_cam/{{cam}}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE["training_threads"]
+    threads: COMPUTE.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
+        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
         runtime=1440,
     params:
         settings=training("cam"),
@@ -83,12 +83,12 @@ for shard, ids in SHARDS["train"].items():
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            mem_mb=growing(COMPUTE.shard_mem_mb),
             runtime=growing(240),
         params:
             shard=shard,
             maps_dir=folder_of("maps"),
-            settings=config["refine"],
+            settings=SETTINGS.refine.plain(),
             code=code("refine_cam", "ssenet_core.refine"),
         message:
             f"Dense CRF of {{wildcards.cam}}, train, shard {shard}"

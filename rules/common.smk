@@ -15,7 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 search = [str(workflow.basedir), os.environ.get("PYTHONPATH", "")]
 os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
-from ssenet_core import config as configuration
+from ssenet_core import compute
 from ssenet_core.data.dataset import (
     class_names,
     evenly_spaced,
@@ -31,6 +31,7 @@ from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.models.pretrained import first_weights_file
+from ssenet_core.settings import load, refuse_repeated_keys, starting_variant
 
 
 def clean(function, *arguments):
@@ -41,20 +42,18 @@ def clean(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-SCHEMA = Path(workflow.basedir) / "config.schema.yaml"
-clean(configuration.refuse_repeated_keys, workflow.configfiles)
-configuration.read_text_values(config, SCHEMA)
-clean(configuration.validate, config, SCHEMA)
+clean(refuse_repeated_keys, workflow.configfiles)
+SETTINGS = clean(load, config)
 
-D = f"results/{config['dataset']['name']}"
-LOGS = f"logs/{config['dataset']['name']}"
+D = f"results/{SETTINGS.dataset.name}"
+LOGS = f"logs/{SETTINGS.dataset.name}"
 TIMES = f"{D}/benchmarks"
 CAM, AFFINITY, DEEPLAB = (
     f"{D}/cam/{{cam}}",
     f"{D}/affinity/{{cam}}/{{affinity}}",
     f"{D}/deeplab/{{cam}}/{{affinity}}/{{deeplab}}",
 )
-COMPUTE = config["compute"]
+COMPUTE = SETTINGS.compute
 
 
 wildcard_constraints:
@@ -63,19 +62,16 @@ wildcard_constraints:
 
 def dataset_section():
     """The dataset's section with the folder of a generated dataset filled in."""
-    found = dict(config["dataset"])
-    if found["source"] == "shapes":
-        found["root"] = f"{D}/dataset"
-    else:
-        found.pop("shapes", None)
-    return found
+    found = SETTINGS.dataset
+    own = found.source == "shapes"
+    return found.model_copy(update={"root": f"{D}/dataset"}) if own else found
 
 
 DATASET = dataset_section()
 DOWNLOAD = " ".join(["ssenet download", *map(str, workflow.overwrite_configfiles or [])])
-if missing := missing_voc2012(config):
+if missing := missing_voc2012(SETTINGS):
     raise WorkflowError(
-        f"dataset {DATASET['name']}: {', '.join(map(str, missing))} not found (seen from {os.getcwd()}); "
+        f"dataset {DATASET.name}: {', '.join(map(str, missing))} not found (seen from {os.getcwd()}); "
         f"to download what is missing: {DOWNLOAD}"
     )
 IDS = {
@@ -84,12 +80,12 @@ IDS = {
     if (ids := clean(split_ids, DATASET, split))
 }
 SPLITS = list(IDS)
-for split, name in DATASET["lists"].items():
+for split, name in DATASET.lists:
     if split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
 clean(refuse_strangers, IDS)
 if workflow.is_main_process and (unlisted := clean(unlisted_rows, DATASET, IDS)):
-    table = os.path.normpath(os.path.join(DATASET["root"], DATASET["tags_csv"]["train"]))
+    table = os.path.normpath(os.path.join(DATASET.root, DATASET.tags_csv.train))
     logger.warning(
         f"{table}: {len(unlisted)} image(s) with a row are in no list and are left out: "
         f"{some_of(unlisted)}"
@@ -98,7 +94,7 @@ SCORED = [
     split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
 ]
 SHARDS = {  # ids by shard; the images of pseudo_eval are among train's
-    split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE["shards"])) if ids}
+    split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE.shards)) if ids}
     for split in SPLITS
     if split != "pseudo_eval"
 }
@@ -142,27 +138,27 @@ def shard_manifest(split, shard):
 
 def generated_files(ids):
     """Images and masks of the generated dataset, which checking them waits for."""
-    if DATASET["source"] != "shapes":
+    if DATASET.source != "shapes":
         return []
     return [
-        *per_image(f"{DATASET['root']}/JPEGImages", ids, ".jpg"),
-        *per_image(f"{DATASET['root']}/SegmentationClass", ids, ".png"),
+        *per_image(f"{DATASET.root}/JPEGImages", ids, ".jpg"),
+        *per_image(f"{DATASET.root}/SegmentationClass", ids, ".png"),
     ]
 
 
 def generated_root(wildcards):
     """Where the generated dataset lies."""
-    return DATASET["root"]
+    return DATASET.root
 
 
 def dataset_settings(wildcards, threads):
     """The dataset's section; not compared (see `save_every`), as it tells of other splits too."""
-    return DATASET
+    return DATASET.plain()
 
 
 def split_settings(split):
     """What of the dataset's section a split's manifest depends on."""
-    own = configuration.without(DATASET, "lists", "shapes", "tags_csv")
+    own = DATASET.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
     return own | {"split": split, "classes": list(clean(class_names, DATASET))}
 
 
@@ -179,27 +175,27 @@ def digest(split, ids):
 @cache
 def resolved(section, name):
     """A variant's settings."""
-    return clean(configuration.resolve, config, section, name)
+    return clean(SETTINGS.resolve, section, name)
 
 
 def training(section):
     """A params function: what training of a section's variant depends on."""
-    return lambda wildcards: configuration.used_in_training(resolved(section, wildcards[section]))
+    return lambda wildcards: resolved(section, wildcards[section]).used_in_training()
 
 
 def part(section, key):
     """A params function: one part of a variant's settings."""
-    return lambda wildcards: resolved(section, wildcards[section])[key]
+    return lambda wildcards: getattr(resolved(section, wildcards[section]), key).plain()
 
 
 def save_every(section):
     """A params function; Snakemake compares no parameter whose function takes `threads`."""
-    return lambda wildcards, threads: resolved(section, wildcards[section])["save_every"]
+    return lambda wildcards, threads: resolved(section, wildcards[section]).save_every
 
 
 def data_workers(wildcards, threads):
     """Processes that load data; not compared, like `save_every`."""
-    return COMPUTE["workers"]
+    return COMPUTE.workers
 
 
 def beside_gpu(wildcards, threads):
@@ -209,7 +205,7 @@ def beside_gpu(wildcards, threads):
 
 def training_devices(wildcards, threads):
     """GPUs and nodes of a training job; not compared, like `save_every`."""
-    return configuration.training_devices(COMPUTE)
+    return compute.training_devices(COMPUTE)
 
 
 def folder_of(name):
@@ -224,12 +220,12 @@ def folder_of(name):
 
 def weights_of(section, name):
     """What a variant's settings say of its first weights."""
-    return resolved(section, name)["backbone"]["weights"]
+    return resolved(section, name).backbone.weights
 
 
 def starts_of(cam):
     """The CAM variants that one starts from, directly or by others; the first trained first."""
-    start = configuration.starting_variant(weights_of("cam", cam), cam)
+    start = starting_variant(weights_of("cam", cam), cam)
     return [*starts_of(start), start] if start else []
 
 
@@ -242,7 +238,7 @@ def first_weights(section):
             return []
         if source == "cam":
             return f"{CAM}/model.pt".format(**wildcards)
-        if start := configuration.starting_variant(source, wildcards.cam):
+        if start := starting_variant(source, wildcards.cam):
             return f"{CAM}/model.pt".format(cam=start)
         return existing_weights(section, wildcards[section]) or []
 
@@ -251,8 +247,7 @@ def first_weights(section):
 
 def existing_weights(section, name):
     """The file of a variant's first weights, None where none is needed; an error if it is missing."""
-    backbone = resolved(section, name)["backbone"]
-    file = clean(first_weights_file, backbone, config["download"]["folder"])
+    file = clean(first_weights_file, resolved(section, name).backbone, SETTINGS.download.folder)
     if file and not os.path.exists(file):
         raise WorkflowError(
             f"{section}: backbone.weights: {file}: no such file (seen from {os.getcwd()}); "
@@ -273,6 +268,6 @@ def code(script, *modules):
     return clean(fingerprint, f"workflow_scripts.{script}", *modules)
 
 
-GPUS = configuration.gpus_a_job(COMPUTE)
-INFERENCE_THREADS, INFERENCE_MEM_MB = configuration.inference_needs(COMPUTE)
-TRAIN_GPUS = GPUS * COMPUTE["train_gpus"] * COMPUTE["train_nodes"]
+GPUS = compute.gpus_a_job(COMPUTE.gpus)
+INFERENCE_THREADS, INFERENCE_MEM_MB = compute.inference_needs(COMPUTE)
+TRAIN_GPUS = GPUS * COMPUTE.train_gpus * COMPUTE.train_nodes

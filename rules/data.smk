@@ -1,21 +1,18 @@
 """The dataset: the generated one, and a manifest a split that vouches for every file."""
 
-if DATASET["source"] == "shapes":
+if DATASET.source == "shapes":
 
     rule make_shapes:
         output:
-            images=per_image(f"{DATASET['root']}/JPEGImages", IDS["train"] + IDS["val"], ".jpg"),
-            masks=per_image(
-                f"{DATASET['root']}/SegmentationClass", IDS["train"] + IDS["val"], ".png"
-            ),
+            images=per_image(f"{DATASET.root}/JPEGImages", IDS["train"] + IDS["val"], ".jpg"),
+            masks=per_image(f"{DATASET.root}/SegmentationClass", IDS["train"] + IDS["val"], ".png"),
             lists=[
-                f"{DATASET['root']}/ImageSets/Segmentation/{split}.txt"
-                for split in ("train", "val")
+                f"{DATASET.root}/ImageSets/Segmentation/{split}.txt" for split in ("train", "val")
             ],
         log:
             f"{LOGS}/make_shapes.log",
         benchmark:
-            f"{TIMES}/make_shapes/{DATASET['name']}.tsv"
+            f"{TIMES}/make_shapes/{DATASET.name}.tsv"
         priority: 100
         conda:
             "../envs/ssenet.yaml"
@@ -24,7 +21,7 @@ if DATASET["source"] == "shapes":
             runtime=growing(60),
         params:
             root=generated_root,
-            settings=DATASET["shapes"],
+            settings=DATASET.shapes.plain(),
             code=code("make_shapes", "ssenet_core.data.shapes"),
         message:
             "Drawing the dataset shapes"

@@ -15,10 +15,10 @@ rule train_deeplab:
         f"{TIMES}/train_deeplab/{{cam}}/{{affinity}}/{{deeplab}}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE["training_threads"]
+    threads: COMPUTE.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE["train_mem_mb"] * COMPUTE["train_gpus"]),
+        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
         runtime=1440,
     params:
         labels_dir=folder_of("labels"),

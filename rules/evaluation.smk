@@ -17,12 +17,12 @@ for split in SCORED:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            mem_mb=growing(COMPUTE.shard_mem_mb),
             runtime=growing(60),
         params:
             maps_dir=folder_of("maps"),
-            alpha=config["evaluation"]["alpha"],
-            alphas=config["evaluation"]["alphas"],
+            alpha=SETTINGS.evaluation.alpha,
+            alphas=SETTINGS.evaluation.alphas.plain(),
             code=code("evaluate_cam", "ssenet_core.evaluation.stages"),
         message:
             f"Scoring the maps of {{wildcards.cam}} on {split}"
@@ -50,10 +50,10 @@ rule evaluate_equivariance:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(COMPUTE.shard_mem_mb),
         runtime=growing(60),
     params:
-        settings=config["evaluation"]["equivariance"],
+        settings=SETTINGS.evaluation.equivariance.plain(),
         code=code("evaluate_equivariance", "ssenet_core.evaluation.equivariance"),
     message:
         "Measuring the equivariance of {wildcards.cam}"
@@ -74,7 +74,7 @@ rule evaluate_crf:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(COMPUTE.shard_mem_mb),
         runtime=growing(60),
     params:
         refined_dir=folder_of("refined"),
@@ -98,7 +98,7 @@ rule evaluate_pseudo_labels:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(COMPUTE.shard_mem_mb),
         runtime=growing(60),
     params:
         labels_dir=folder_of("labels"),
@@ -124,7 +124,7 @@ if "val" in SCORED:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            mem_mb=growing(COMPUTE.shard_mem_mb),
             runtime=growing(60),
         params:
             labels_dir=folder_of("predictions"),
@@ -150,7 +150,7 @@ rule evaluate_trivial:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
-        ellipse=config["evaluation"]["ellipse"],
+        ellipse=SETTINGS.evaluation.ellipse,
         code=code("evaluate_trivial", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the trivial answers on {wildcards.split}"

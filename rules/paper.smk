@@ -28,8 +28,8 @@ for number, title in TABLE_TITLES.items():
             params:
                 number=number,
                 title=title,
-                models=table_models(SHOWN.get(f"table{number}", [])),
-                published=SHOWN["published"],
+                models=table_models(number),
+                published=SHOWN.published,
                 code=code("table", "ssenet_core.report.paper_tables"),
             message:
                 title
@@ -53,7 +53,7 @@ if "test" in SPLITS:
         input:
             manifest=f"{D}/manifest/test.json",
             predictions=[
-                record.format(**paper_chains(SHOWN["compared"][-1:])[0])
+                record.format(**paper_chains(SHOWN.compared[-1:])[0])
                 for record in records("predict", "test")
             ],
         output:
@@ -90,13 +90,13 @@ if "pseudo_eval" in SCORED:
             "../envs/ssenet.yaml"
         resources:
             gpu=GPUS,
-            mem_mb=growing(COMPUTE["shard_mem_mb"]),
+            mem_mb=growing(COMPUTE.shard_mem_mb),
             runtime=growing(240),
         params:
             settings=part("cam", "inference"),
-            scales=SHOWN["scales"],
-            alpha=config["evaluation"]["alpha"],
-            alphas=config["evaluation"]["alphas"],
+            scales=SHOWN.scales,
+            alpha=SETTINGS.evaluation.alpha,
+            alphas=SETTINGS.evaluation.alphas.plain(),
             code=code("evaluate_scales", "ssenet_core.evaluation.scales"),
         message:
             "Scoring the maps of {wildcards.cam} at every scale"
@@ -109,7 +109,7 @@ if "pseudo_eval" in SCORED:
             name:
                 f"figure{number}"
             input:
-                evaluations=of_cams(rules.evaluate_scales.output.scores, SHOWN["compared"]),
+                evaluations=of_cams(rules.evaluate_scales.output.scores, SHOWN.compared),
             output:
                 figure=report(
                     f"{PAPER}/figure{number}.png",
@@ -147,7 +147,7 @@ else:
 
 rule figure1:
     input:
-        pictures=of_cams(rules.evaluate_equivariance.output.figure, SHOWN["compared"]),
+        pictures=of_cams(rules.evaluate_equivariance.output.figure, SHOWN.compared),
     output:
         figure=report(
             f"{PAPER}/figure1.png",
@@ -163,7 +163,7 @@ rule figure1:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        names=SHOWN["compared"],
+        names=SHOWN.compared,
         code=code("figure1", "ssenet_core.report.paper_figures"),
     message:
         "Figure 1"
@@ -174,7 +174,7 @@ rule figure1:
 rule figure2:
     input:
         manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
-        checkpoints=of_cams(rules.train_cam.output.checkpoint, SHOWN["compared"]),
+        checkpoints=of_cams(rules.train_cam.output.checkpoint, SHOWN.compared),
     output:
         figure=report(
             f"{PAPER}/figure2.png",
@@ -188,13 +188,13 @@ rule figure2:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(COMPUTE.shard_mem_mb),
         runtime=growing(30),
     params:
         images=figure_ids(GALLERY_SPLIT),
-        names=SHOWN["compared"],
-        scales=SHOWN["scales"],
-        precision=config["cam"]["defaults"]["inference"]["precision"],
+        names=SHOWN.compared,
+        scales=SHOWN.scales,
+        precision=SETTINGS.cam.defaults.inference.precision,
         code=code("figure2", "ssenet_core.report.paper_figures"),
     message:
         "Figure 2"
@@ -208,7 +208,7 @@ if "val" in SPLITS:
         input:
             manifest=f"{D}/manifest/val.json",
             predictions=[
-                record.format(**paper_chains(SHOWN["compared"][-1:])[0])
+                record.format(**paper_chains(SHOWN.compared[-1:])[0])
                 for record in records("predict", "val")
             ],
         output:

@@ -1,21 +1,21 @@
 """What the paper's tables and figures show: variants, and the files behind them."""
 
 PAPER = f"{D}/paper"
-SHOWN = config["paper"]
+SHOWN = SETTINGS.paper
 PAPER_LOGS = f"{LOGS}/paper"
-CHAIN_BEHIND = {key: SHOWN[key] for key in ("affinity", "deeplab")}
+CHAIN_BEHIND = {"affinity": SHOWN.affinity, "deeplab": SHOWN.deeplab}
 
 
 def seeded_cams(names):
     """CAM variants, one name a seed."""
-    return [configuration.seeded(config, "cam", name, seed) for name in names for seed in SEEDS]
+    return [SETTINGS.seeded("cam", name, seed) for name in names for seed in SEEDS]
 
 
 def paper_chains(names):
     """The chains behind CAM variants, one a seed, as wildcards."""
     return [
         {
-            key: configuration.seeded(config, key, variant, seed)
+            key: SETTINGS.seeded(key, variant, seed)
             for key, variant in {**CHAIN_BEHIND, "cam": name}.items()
         }
         for name in names
@@ -28,16 +28,23 @@ def of_paper_chains(pattern, names):
     return [pattern.format(**chain) for chain in paper_chains(names)]
 
 
-def table_models(names):
-    """What a table reads of CAM variants' settings."""
-    return {name: {key: resolved("cam", name)[key] for key in ("ser", "resize")} for name in names}
+TABLE_CAMS = {1: SHOWN.table1, 2: SHOWN.table2, 3: ()}  # a row each
+
+
+def table_models(number):
+    """What a table reads of its CAM variants' settings."""
+    read = {"ser", "resize"}
+    return {
+        name: resolved("cam", name).model_dump(mode="json", include=read)
+        for name in TABLE_CAMS[number]
+    }
 
 
 def table_evaluations(number):
     """The evaluations that a table shows."""
     if number == 3:
-        return of_paper_chains(f"{DEEPLAB}/evaluation/val.json", SHOWN["compared"][-1:])
-    names = SHOWN[f"table{number}"]
+        return of_paper_chains(f"{DEEPLAB}/evaluation/val.json", SHOWN.compared[-1:])
+    names = TABLE_CAMS[number]
     found = of_cams(f"{CAM}/evaluation/pseudo_eval.json", seeded_cams(names))
     if number == 1:
         found += of_paper_chains(f"{AFFINITY}/evaluation/pseudo_eval.json", names)
@@ -49,7 +56,7 @@ def refuse_unscored(split):
 
     def refuse(wildcards):
         raise WorkflowError(
-            f"this target shows scores on {split}, which the dataset {DATASET['name']} has no masks "
+            f"this target shows scores on {split}, which the dataset {DATASET.name} has no masks "
             "for: see dataset.mask_dir and dataset.lists"
         )
 

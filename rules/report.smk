@@ -33,18 +33,18 @@ rule report:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE["shard_mem_mb"]),
+        mem_mb=growing(COMPUTE.shard_mem_mb),
         runtime=growing(60),
     params:
-        title=f"SSENet on {config['dataset']['name']}",
+        title=f"SSENet on {SETTINGS.dataset.name}",
         settings=run_settings(),
         metrics=run_metrics(),
         manifests={split: f"{D}/manifest/{split}.json" for split in SPLITS},
         gallery=gallery(),
         benchmarks=TIMES,
-        published=config["paper"]["published"],
+        published=SETTINGS.paper.published,
         code=code("report", "ssenet_core.report.page"),
     message:
-        "Writing the report of {DATASET[name]}"
+        "Writing the report of {DATASET.name}"
     script:
         "../workflow_scripts/report.py"

@@ -1,14 +1,12 @@
 """What the default target asks for: every file of the run's networks and chains, and the report."""
 
-SEEDS = config["run"]["seeds"]
+SEEDS = SETTINGS.run.seeds
 CAMS = [  # one name a seed
-    configuration.seeded(config, "cam", cam, seed)
-    for cam in config["run"]["cams"]
-    for seed in SEEDS
+    SETTINGS.seeded("cam", cam, seed) for cam in SETTINGS.run.cams for seed in SEEDS
 ]
 CHAINS = [
-    {key: configuration.seeded(config, key, name, seed) for key, name in chain.items()}
-    for chain in config["run"]["chains"]
+    {key: SETTINGS.seeded(key, name, seed) for key, name in chain}
+    for chain in SETTINGS.run.chains
     for seed in SEEDS
 ]
 CHAIN_CAMS = [chain["cam"] for chain in CHAINS]
@@ -85,14 +83,14 @@ def run_files():
 
 def lost_drawings():
     """The first of the generated dataset's files that got lost; one has them all drawn again."""
-    if DATASET["source"] != "shapes":
+    if DATASET.source != "shapes":
         return []
     ids = IDS["train"] + IDS["val"]
     lost = []
     for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
-        there = names_in(f"{DATASET['root']}/{folder}")
+        there = names_in(f"{DATASET.root}/{folder}")
         missing = [name for name in ids if there and f"{name}{suffix}" not in there]
-        lost += per_image(f"{DATASET['root']}/{folder}", missing[:1], suffix)
+        lost += per_image(f"{DATASET.root}/{folder}", missing[:1], suffix)
     return lost
 
 
@@ -123,18 +121,18 @@ def run_settings():
     }
     stages = {
         section: {
-            name: configuration.without(resolved(section, name), "save_every")
+            name: resolved(section, name).model_dump(mode="json", exclude={"save_every"})
             for name in dict.fromkeys(variants)
         }
         for section, variants in names.items()
     }
-    shown = {key: config[key] for key in ("dataset", "run", "refine", "evaluation")}
-    return shown | stages
+    shown = {"dataset", "run", "refine", "evaluation"}
+    return SETTINGS.model_dump(mode="json", include=shown) | stages
 
 
 def gallery_ids(split):
     """Images of a split that the report shows, evenly spaced over its list."""
-    return evenly_spaced(IDS.get(split, []), config["run"]["gallery"])
+    return evenly_spaced(IDS.get(split, []), SETTINGS.run.gallery)
 
 
 def figure_ids(split):
@@ -144,7 +142,7 @@ def figure_ids(split):
 
 def gallery():
     """What the report shows of each image: training images through all stages, then predictions."""
-    alpha = config["evaluation"]["alpha"]
+    alpha = SETTINGS.evaluation.alpha
     if not CHAINS:
         folders = {"cam": CAMS[0], "maps_dir": f"{D}/cam/{CAMS[0]}/maps/train"}
         return [

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import math
 import os
 import re
 import socket
@@ -66,8 +65,8 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from ssenet_core.config import read_configuration
     from ssenet_core.data.download import download
+    from ssenet_core.settings import read_configuration
 
     socket.setdefaulttimeout(60)  # seconds of silence; the libraries that download set none
     new = download(read_configuration(options.recipes))
@@ -102,11 +101,15 @@ def _share_or_list(text: str) -> float | Path:
 
 
 def _scales(text: str) -> tuple[float, ...]:
+    from ssenet_core.settings.sections import LARGEST_SCALE
+
     with contextlib.suppress(ValueError):
         scales = tuple(map(float, text.split(",")))
-        if all(0 < scale < math.inf for scale in scales):
+        if all(0 < scale <= LARGEST_SCALE for scale in scales):
             return scales
-    raise argparse.ArgumentTypeError(f"expected positive numbers, as 0.5,1,1.5, found {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected numbers above 0 and up to 8, as 0.5,1,1.5, found {text!r}"
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ colours. In: an RGB image, uint8 (H, W, 3), and one or several stacks of non-neg
 `ValueError`. No torch is imported, so that light processes can run it and write its labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ssenet_core.io.images import write_label_png
 from ssenet_core.scores import labels_from_scores
+from ssenet_core.settings import CrfSettings
 
 # A lower score counts as this one, or a single label without any score could never be overruled.
 LOWEST_SCORE = 1e-5
@@ -29,14 +30,7 @@ Posteriors = NDArray[np.float32]
 LabelsToBe = tuple[Any, ...]
 
 
-def dense_crf(
-    image: NDArray[np.uint8],
-    probabilities: Scores,
-    *,
-    iterations: int,
-    gaussian: Mapping[str, float],
-    bilateral: Mapping[str, float],
-) -> Posteriors:
+def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSettings) -> Posteriors:
     """Posteriors of one stack of scores after some mean field iterations.
 
     The unary energy is -log(score), of scores no lower than 1e-5. They need not sum to one: a
@@ -45,9 +39,7 @@ def dense_crf(
     Args:
         image: RGB, (H, W, 3) uint8.
         probabilities: (labels, H, W), non-negative.
-        iterations: how many; 0 gives the scores, normalised.
-        gaussian: the smoothing kernel's `sxy`, standard deviation in pixels, and `compat`, weight.
-        bilateral: `sxy` and `compat` likewise, and `srgb`, standard deviation in grey levels.
+        settings: iterations (0 gives the scores, normalised) and kernels.
 
     Returns:
         (labels, H, W) float32, sums over the labels are one.
@@ -55,17 +47,14 @@ def dense_crf(
     _check(image, probabilities)
     if len(probabilities) == 1:  # certain, whatever its score
         return np.ones(probabilities.shape, np.float32)
-    crf = _crf(image, probabilities, gaussian, bilateral)
-    return np.array(crf.inference(iterations), dtype=np.float32).reshape(probabilities.shape)
+    crf = _crf(image, probabilities, settings)
+    return np.array(crf.inference(settings.iterations), dtype=np.float32).reshape(
+        probabilities.shape
+    )
 
 
 def dense_crfs(
-    image: NDArray[np.uint8],
-    stacks: Sequence[Scores],
-    *,
-    iterations: int,
-    gaussian: Mapping[str, float],
-    bilateral: Mapping[str, float],
+    image: NDArray[np.uint8], stacks: Sequence[Scores], settings: CrfSettings
 ) -> list[Posteriors]:
     """Posteriors of several stacks of scores of one image, at much less than each one's cost.
 
@@ -75,24 +64,23 @@ def dense_crfs(
     of `dense_crf` of each stack: to a few 1e-6 on photographs, to 1e-4 on noise.
 
     Args:
-        image, iterations, gaussian, bilateral: as in `dense_crf`.
+        image, settings: as in `dense_crf`.
         stacks: (labels, H, W) each, of one shape.
     """
     if len({stack.shape for stack in stacks}) > 1:
         raise ValueError(f"stacks must be of one shape, not {[stack.shape for stack in stacks]}")
-    kernels: dict[str, Any] = {"gaussian": gaussian, "bilateral": bilateral}
     if len(stacks) > 1 and len(stacks[0]) > 1:
-        together = _infer_together(image, stacks, iterations, kernels)
+        together = _infer_together(image, stacks, settings)
         if together is not None:
             return together
-    return [dense_crf(image, stack, iterations=iterations, **kernels) for stack in stacks]
+    return [dense_crf(image, stack, settings) for stack in stacks]
 
 
 def labels_to_be(
     scores: NDArray[np.float32],
     classes: NDArray[np.int64],
     photograph: NDArray[np.uint8],
-    crf: Mapping[str, Any] | None,
+    crf: CrfSettings | None,
 ) -> LabelsToBe:
     """What `write_labels` needs: without a CRF labels alone, a fraction of the scores' bytes.
 
@@ -100,7 +88,7 @@ def labels_to_be(
         scores: (K + 1, H, W), row 0 the background; with a CRF each pixel's sum to one.
         classes: label values of the other rows, (K,).
         photograph: RGB, (H, W, 3), for the CRF.
-        crf: iterations, gaussian and bilateral of a dense CRF, or None.
+        crf: of a dense CRF, or None.
     """
     if crf:
         return scores, classes, photograph, crf
@@ -115,23 +103,20 @@ def write_labels(path: Path, found: NDArray[Any], *for_crf: Any) -> None:
     """
     if for_crf:
         classes, photograph, crf = for_crf
-        found = labels_from_scores(dense_crf(photograph, found, **crf), classes)
+        found = labels_from_scores(dense_crf(photograph, found, crf), classes)
     write_label_png(path, found)
 
 
 def _infer_together(
-    image: NDArray[np.uint8],
-    stacks: Sequence[Scores],
-    iterations: int,
-    kernels: Mapping[str, Mapping[str, float]],
+    image: NDArray[np.uint8], stacks: Sequence[Scores], settings: CrfSettings
 ) -> list[Posteriors] | None:
     """The stacks' posteriors from one CRF of all their labels; None where a share is too small."""
     scores = np.concatenate(stacks)
     _check(image, scores)
-    crf = _crf(image, scores, **kernels)
+    crf = _crf(image, scores, settings)
     state, messages, filtered = crf.startInference()
     values = np.asarray(state).T  # (pixels, stacks x labels), the library's own memory
-    for step in range(iterations + 1):
+    for step in range(settings.iterations + 1):
         if step:
             crf.stepInference(state, messages, filtered)
         if not _divide_by_shares(values, len(stacks)):
@@ -166,24 +151,20 @@ def _check(image: NDArray[np.uint8], scores: Scores) -> None:
         raise ValueError(f"scores must be (labels, {height}, {width}), not {scores.shape}")
 
 
-def _crf(
-    image: NDArray[np.uint8],
-    scores: Scores,
-    gaussian: Mapping[str, float],
-    bilateral: Mapping[str, float],
-) -> Any:
+def _crf(image: NDArray[np.uint8], scores: Scores, settings: CrfSettings) -> Any:
     """The library's CRF of an image, with both kernels and the unary energies of the scores."""
     from pydensecrf import densecrf
 
     height, width = image.shape[:2]
     crf = densecrf.DenseCRF2D(width, height, len(scores))
     kind = {"kernel": densecrf.DIAG_KERNEL, "normalization": densecrf.NORMALIZE_SYMMETRIC}
-    crf.addPairwiseGaussian(sxy=gaussian["sxy"], compat=gaussian["compat"], **kind)
+    gaussian, bilateral = settings.gaussian, settings.bilateral
+    crf.addPairwiseGaussian(sxy=gaussian.sxy, compat=gaussian.compat, **kind)
     crf.addPairwiseBilateral(
-        sxy=bilateral["sxy"],
-        srgb=bilateral["srgb"],
+        sxy=bilateral.sxy,
+        srgb=bilateral.srgb,
         rgbim=np.ascontiguousarray(image),
-        compat=bilateral["compat"],
+        compat=bilateral.compat,
         **kind,
     )
     energy = -np.log(np.maximum(scores, LOWEST_SCORE, dtype=np.float32))

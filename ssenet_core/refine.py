@@ -4,11 +4,10 @@ In: photographs and their class activation maps. Out: one HDF5 file an image wit
 each background score, and the labels of the constant one. Bad images are all named in one error.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from ssenet_core.scores import (
     power_name,
     with_background,
 )
+from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard, maps_on
 
 
@@ -35,18 +35,17 @@ class _Task:
     image: ImageRecord
     maps: Path
     output: Path
-    settings: Mapping[str, Any]
+    settings: RefineSettings
 
 
 def refine_cam(
-    shard: Shard, settings: Mapping[str, Any], *, maps_dir: str | Path, workers: int = 1
+    shard: Shard, settings: RefineSettings, *, maps_dir: str | Path, workers: int = 1
 ) -> None:
     """Refine the class activation maps of one shard's images, `{image id}.h5` each.
 
     Args:
         shard: the job's images.
-        settings: `powers` of the backgrounds, constant `alpha` or None, `iterations`, `gaussian`,
-            `bilateral`.
+        settings: backgrounds, iterations and kernels.
         maps_dir: class activation maps, `{image id}.h5` each.
         workers: processes over the images; the files do not depend on it.
 
@@ -66,7 +65,7 @@ def refine_cam(
 
 
 def refine(
-    photograph: NDArray[np.uint8], maps: ClassMaps, settings: Mapping[str, Any]
+    photograph: NDArray[np.uint8], maps: ClassMaps, settings: RefineSettings
 ) -> RefinedScores:
     """CRF posteriors of one image, one set a background, all from one inference.
 
@@ -76,22 +75,13 @@ def refine(
         settings: as in `refine_cam`.
     """
     backgrounds = {
-        power_name(power): power_background(maps.maps, power) for power in settings["powers"]
+        power_name(power): power_background(maps.maps, power) for power in settings.powers
     }
     stacks = [with_background(maps.maps, background) for background in backgrounds.values()]
-    if settings["alpha"] is not None:
-        constant = constant_background(maps.maps, settings["alpha"])
-        stacks.append(with_background(maps.maps, constant))
-    answers = dense_crfs(
-        photograph,
-        stacks,
-        iterations=settings["iterations"],
-        gaussian=settings["gaussian"],
-        bilateral=settings["bilateral"],
-    )
-    labels = None
-    if settings["alpha"] is not None:
-        labels = labels_from_scores(answers.pop(), maps.classes)
+    constant = constant_background(maps.maps, settings.alpha)
+    stacks.append(with_background(maps.maps, constant))
+    answers = dense_crfs(photograph, stacks, settings)
+    labels = labels_from_scores(answers.pop(), maps.classes)
     posteriors = dict(zip(backgrounds, answers, strict=True))
     return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
 

@@ -5,10 +5,8 @@ photograph's size, as the workflow's own predictions of it. A missing, damaged o
 is an `SSENetError`; a wrong argument is a `ValueError` or a `TypeError`.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +18,21 @@ from ssenet_core.deeplab.inference import label_probabilities, likeliest
 from ssenet_core.io.images import as_rgb
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
+from ssenet_core.settings import (
+    BilateralKernel,
+    CrfSettings,
+    DeepLabTraining,
+    GaussianKernel,
+    Prediction,
+)
 
 USUAL_SCALES = (0.75, 1.0, 1.25, 1.5)
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 # The dense CRF after DeepLab, as in the configurations that come with the workflow.
-DENSE_CRF: Mapping[str, Any] = {
-    "iterations": 1,
-    "gaussian": {"sxy": 3, "compat": 3},
-    "bilateral": {"sxy": 32, "srgb": 13, "compat": 10},
-}
+DENSE_CRF = CrfSettings(
+    iterations=1,
+    gaussian=GaussianKernel(sxy=3, compat=3),
+    bilateral=BilateralKernel(sxy=32, srgb=13, compat=10),
+)
 
 
 class Segmenter:
@@ -39,7 +43,7 @@ class Segmenter:
         classes: foreground class names.
         scales: factors by which the photograph is resized; the scores' mean counts.
         flip: whether each scale is looked at mirrored too.
-        crf: iterations, gaussian and bilateral of a dense CRF, `DENSE_CRF` say; None for none.
+        crf: of a dense CRF, `DENSE_CRF` say; None for none.
         precision: "32-true", "16-mixed" or "bf16-mixed".
 
     Attributes:
@@ -53,18 +57,14 @@ class Segmenter:
         *,
         scales: Sequence[float] = (1.0,),
         flip: bool = False,
-        crf: Mapping[str, Any] | None = None,
+        crf: CrfSettings | None = None,
         precision: str = "32-true",
     ) -> None:
-        if not _are_scales(scales):
-            raise ValueError(f"scales must be one or more positive numbers, not {scales!r}")
-        if crf is not None and not (isinstance(crf, Mapping) and DENSE_CRF.keys() <= crf.keys()):
-            raise ValueError(f"crf must be None or as DENSE_CRF, not {crf!r}")
-        if precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {PRECISIONS}, not {precision!r}")
         self.network = network
         self.classes = ("background", *classes)
-        self._settings = {"scales": scales, "flip": flip, "crf": crf, "precision": precision}
+        self._settings = Prediction.model_validate(
+            {"scales": scales, "flip": flip, "crf": crf, "precision": precision}
+        )
 
     @classmethod
     def load(
@@ -73,7 +73,7 @@ class Segmenter:
         device: str | torch.device | None = None,
         scales: Sequence[float] | None = None,
         flip: bool = False,
-        crf: Mapping[str, Any] | None = None,
+        crf: CrfSettings | None = None,
         precision: str = "32-true",
     ) -> "Segmenter":
         """Build the network of a DeepLab checkpoint.
@@ -87,12 +87,10 @@ class Segmenter:
             SSENetError: the checkpoint is missing, damaged, or another network's.
         """
         where = pick_device() if device is None else torch.device(device)
-        network, facts = load_checkpoint(checkpoint, "deeplab", where)
+        network, facts = load_checkpoint(checkpoint, DeepLabTraining, where)
         if scales is None:
-            scales = fitting_scales(facts["settings"]["scale"])
-        return cls(
-            network, facts["classes"], scales=scales, flip=flip, crf=crf, precision=precision
-        )
+            scales = fitting_scales(facts.settings.scale)
+        return cls(network, facts.classes, scales=scales, flip=flip, crf=crf, precision=precision)
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The label value of each pixel, (H, W) uint8; `classes` has their names."""
@@ -116,15 +114,6 @@ def fitting_scales(trained: Sequence[float]) -> tuple[float, ...]:
     smallest, largest = trained
     known = tuple(scale for scale in USUAL_SCALES if smallest <= scale <= largest)
     return known or tuple(dict.fromkeys((smallest, (smallest + largest) / 2, largest)))
-
-
-def _are_scales(scales: Any) -> bool:
-    if isinstance(scales, str) or not isinstance(scales, Iterable):
-        return False
-    values = list(scales)
-    return bool(values) and all(
-        isinstance(value, int | float) and 0 < value < math.inf for value in values
-    )
 
 
 def _photograph(image: Image.Image | NDArray[np.uint8]) -> Image.Image:

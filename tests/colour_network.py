@@ -21,7 +21,7 @@ from ssenet_core.models.checkpoints import build_network, save_checkpoint
 
 LIFT = 3.0  # more than any normalised colour is below zero
 COLOURS = 3  # the first features
-SMALLEST = {"backbone": {"width": 1 / 32, "dropout": [0.0, 0.0]}, "dropout": 0.0}
+SMALLEST = {"backbone": {"width": 1 / 32}}
 HEAD = {"head": {"channels": 8, "dilation": 1, "dropout": 0.0}}
 
 
@@ -40,7 +40,7 @@ def write_colour_network(
     """
     settings = stage_settings(kind, SMALLEST | (HEAD if kind == "deeplab" else {}))
     torch.manual_seed(0)
-    network = build_network(kind, settings, classes)
+    network = build_network(settings, classes)
     with torch.no_grad():
         _hand_colours_on(network)
         if kind == "affinity":
@@ -50,7 +50,7 @@ def write_colour_network(
             weights, head = _head_weights(rows, network.classifier.in_channels), network.classifier
         head.weight.zero_()
         head.weight[: len(rows), :, 0, 0] = weights
-    save_checkpoint(path, network, kind=kind, settings=settings, classes=classes)
+    save_checkpoint(path, network, settings=settings, classes=classes)
     return settings
 
 

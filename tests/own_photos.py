@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from ssenet_core.cli import main
-from ssenet_core.config import merged, validate
 from ssenet_core.io.images import write_label_png
+from ssenet_core.settings import Settings, load, merged
 
 ROOT = Path(__file__).parents[1]
 TAGS = ("cat", "dog", "cat dog", "potted plant;", "dog; potted plant")
@@ -27,12 +27,11 @@ def make_masks(folder: Path, ids: list[str], label: int = 1) -> Path:
     return folder
 
 
-def config_of(path: Path) -> dict:
-    """The written overlay laid over config.yaml, as Snakemake lays it; it fits the schema."""
+def config_of(path: Path) -> Settings:
+    """The written overlay laid over config.yaml, as Snakemake lays it; it is valid."""
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     config = merged(yaml.safe_load((ROOT / "config.yaml").read_text()), overlay)
-    validate(config, ROOT / "config.schema.yaml")
-    return config
+    return load(config)
 
 
 def init(*arguments: str) -> int:

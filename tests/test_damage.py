@@ -36,8 +36,8 @@ LABELS = np.random.default_rng(1).integers(0, 21, (40, 30), dtype=np.uint8)
 
 def write_network(path: Path) -> None:
     torch.manual_seed(0)
-    network = build_network("cam", SETTINGS, ["cat", "dog"])
-    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=["cat", "dog"])
+    network = build_network(SETTINGS["cam"], ["cat", "dog"])
+    save_checkpoint(path, network, settings=SETTINGS["cam"], classes=["cat", "dog"])
 
 
 def write_some_maps(path: Path) -> None:

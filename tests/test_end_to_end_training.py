@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ramp import write_pictures
-from stage_settings import CONFIG, stage_settings
+from stage_settings import SETTINGS, stage_settings
 
 from ssenet_core.affinity.inference import random_walk
 from ssenet_core.affinity.training import train_affinity
@@ -90,7 +90,7 @@ class Chain:
 
 def train_all(chain: Chain) -> None:
     """CAM, dense CRF, AffinityNet, random walk and DeepLab, each from what the last one wrote."""
-    root, refine = chain.root, CONFIG["refine"]
+    root, refine = chain.root, SETTINGS.refine
     # The variant from random weights, without the second view: the shortest training that finds
     # the discs.
     cam = stage_settings("cam", SMALL | {"epochs": 20, "resize": [60, 72]}, "pretrained")
@@ -98,21 +98,19 @@ def train_all(chain: Chain) -> None:
     deeplab = stage_settings("deeplab", SMALL | {"iterations": 150})
     maps = root / "maps"
     train_cam(chain.run("cam"), cam)
-    infer_cam(chain.shard("maps", ".h5"), cam["inference"], checkpoint=root / "cam" / "model.pt")
+    infer_cam(chain.shard("maps", ".h5"), cam.inference, checkpoint=root / "cam" / "model.pt")
     refine_cam(chain.shard("refined", ".h5"), refine, maps_dir=maps)
     run = chain.run("affinity", "cam")
-    train_affinity(run, affinity, labels_dir=root / "refined", powers=tuple(refine["powers"]))
+    train_affinity(run, affinity, labels_dir=root / "refined", powers=refine.powers)
     random_walk(
         chain.shard("walk", ".png"),
-        affinity["random_walk"],
+        affinity.random_walk,
         checkpoint=run.checkpoint,
         maps_dir=maps,
     )
     run = chain.run("deeplab", "cam")
     train_deeplab(run, deeplab, labels_dir=root / "walk")
-    predict(
-        chain.shard("predicted", ".png", "val"), deeplab["prediction"], checkpoint=run.checkpoint
-    )
+    predict(chain.shard("predicted", ".png", "val"), deeplab.prediction, checkpoint=run.checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +134,13 @@ def scored(chain: Chain, stage: str) -> tuple[float, list[float]]:
     places: dict[str, Any] = {"manifest": chain.root / split / "manifest.json", "output": output}
     answer = places | {"name": stage}
     if stage == "maps":
-        evaluation = {key: CONFIG["evaluation"][key] for key in ("alpha", "alphas")}
-        evaluate_cam(maps_dir=chain.root / stage, **answer, **evaluation)
+        how = SETTINGS.evaluation
+        evaluate_cam(maps_dir=chain.root / stage, **answer, alpha=how.alpha, alphas=how.alphas)
     else:
         evaluate_labels(labels_dir=chain.root / stage, stage=stage, **answer)
     found = json.loads(output.read_text())
     miou = found["curve"]["best_miou"] if stage == "maps" else found["miou"]
-    evaluate_trivial(ellipse=CONFIG["evaluation"]["ellipse"], **places)
+    evaluate_trivial(ellipse=SETTINGS.evaluation.ellipse, **places)
     return miou, [entry["miou"] for entry in json.loads(output.read_text())["answers"]]
 
 

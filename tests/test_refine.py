@@ -14,15 +14,18 @@ from ssenet_core.io.files import read_json
 from ssenet_core.io.images import load_image
 from ssenet_core.io.maps import ClassMaps, read_maps, read_refined, write_maps
 from ssenet_core.refine import refine, refine_cam
+from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard
 
-SETTINGS: dict[str, Any] = {
-    "powers": [4, 24],
-    "alpha": 0.2,
-    "iterations": 3,
-    "gaussian": {"sxy": 3, "compat": 3},
-    "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
-}
+SETTINGS = RefineSettings.model_validate(
+    {
+        "powers": [4, 24],
+        "alpha": 0.2,
+        "iterations": 3,
+        "gaussian": {"sxy": 3, "compat": 3},
+        "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
+    }
+)
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def run(split: Split, folder: Path, workers: int = 1, **changes: Any) -> list[Pa
     files = [folder / f"{image}.h5" for image in split.ids]
     refine_cam(
         Shard(split.manifest, files, folder / "record.json", 1),
-        {**SETTINGS, **changes},
+        SETTINGS.model_copy(update=changes),
         maps_dir=split.maps,
         workers=workers,
     )
@@ -49,7 +52,6 @@ def photograph(split: Split, image: str) -> np.ndarray:
 
 def test_files_hold_the_crf_of_each_background(split, tmp_path):
     files = run(split, tmp_path / "refined")
-    crf = {key: SETTINGS[key] for key in ("iterations", "gaussian", "bilateral")}
     for image, file in zip(split.ids, files, strict=True):
         maps, refined = read_maps(split.maps / f"{image}.h5"), read_refined(file)
         pixels = photograph(split, image)
@@ -58,11 +60,11 @@ def test_files_hold_the_crf_of_each_background(split, tmp_path):
         assert set(refined.posteriors) == {"power-4", "power-24"}
         for power in (4, 24):
             background = (1 - maps.maps.max(axis=0, keepdims=True)) ** power
-            expected = dense_crf(pixels, np.concatenate([background, maps.maps]), **crf)
+            expected = dense_crf(pixels, np.concatenate([background, maps.maps]), SETTINGS)
             found = refined.posteriors[f"power-{power}"]
             np.testing.assert_allclose(found, expected, atol=0.5 / 255 + 1e-5)
         background = np.full((1, *pixels.shape[:2]), 0.2, np.float32)
-        answer = dense_crf(pixels, np.concatenate([background, maps.maps]), **crf).argmax(axis=0)
+        answer = dense_crf(pixels, np.concatenate([background, maps.maps]), SETTINGS).argmax(axis=0)
         expected_labels = np.concatenate([[0], maps.classes])[answer]
         np.testing.assert_array_equal(refined.labels, expected_labels)
     record = read_json(tmp_path / "refined" / "record.json")
@@ -73,13 +75,6 @@ def test_workers_do_not_change_the_files(split, tmp_path):
     alone, shared = run(split, tmp_path / "one"), run(split, tmp_path / "two", workers=2)
     for first, second in zip(alone, shared, strict=True):
         assert first.read_bytes() == second.read_bytes()
-
-
-def test_without_alpha_there_are_no_labels(split, tmp_path):
-    for file in run(split, tmp_path / "refined", alpha=None, powers=[16]):
-        refined = read_refined(file)
-        assert refined.labels is None
-        assert set(refined.posteriors) == {"power-16"}
 
 
 @pytest.mark.parametrize("size", [(12, 9), (1, 1)])

@@ -23,6 +23,7 @@ from ssenet_core.fingerprint import fingerprint
 from ssenet_core.io.files import write_json
 from ssenet_core.io.images import load_image, read_label_png
 from ssenet_core.segmenter import DENSE_CRF, Segmenter, fitting_scales
+from ssenet_core.settings import Prediction
 from ssenet_core.shard import Shard
 
 
@@ -105,13 +106,13 @@ def test_other_arrays_are_refused(segmenter: Segmenter, array: np.ndarray) -> No
 def test_other_arguments_are_refused(segmenter: Segmenter) -> None:
     with pytest.raises(TypeError, match="not str"):
         segmenter("photo.jpg")  # type: ignore[arg-type]
-    for scales in ((), (1.0, 0.0), (float("nan"),), 0.5, "1.0", ("1",)):
-        with pytest.raises(ValueError, match="scales must be"):
+    for scales in ((), (1.0, 0.0), (float("nan"),), 0.5, "1.0"):
+        with pytest.raises(ValueError, match="scales"):
             Segmenter(segmenter.network, CLASSES, scales=scales)  # type: ignore[arg-type]
     for crf in (True, {}, {"iterations": 1}):
-        with pytest.raises(ValueError, match="crf must be None or as DENSE_CRF"):
+        with pytest.raises(ValueError, match="crf"):
             Segmenter(segmenter.network, CLASSES, crf=crf)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="precision must be one of"):
+    with pytest.raises(ValueError, match="precision"):
         Segmenter(segmenter.network, CLASSES, precision="16")
 
 
@@ -143,7 +144,7 @@ def test_labels_are_the_workflows(checkpoint: Path, tmp_path: Path, settings: di
     write_json(tmp_path / "m.json", {**content, "classes": list(CLASSES), "images": images})
     out = tmp_path / "out" / "a.png"
     shard = Shard(tmp_path / "m.json", [out], tmp_path / "record.json", 0)
-    predict(shard, settings, checkpoint=checkpoint)
+    predict(shard, Prediction.model_validate(settings), checkpoint=checkpoint)
     labels = Segmenter.load(checkpoint, **settings)(load_image(tmp_path / "a.jpg"))
     np.testing.assert_array_equal(labels, read_label_png(out))
 

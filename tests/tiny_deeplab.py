@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from stage_settings import changed
 from tiny_network import SETTINGS
 
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
@@ -15,7 +16,7 @@ CLASSES = ("cat", "potted plant")
 def write_checkpoint(path: Path, kind: str = "deeplab") -> Path:
     """Write a network with random weights."""
     torch.manual_seed(3)
-    network = build_network(kind, SETTINGS, CLASSES)
+    network = build_network(SETTINGS[kind], CLASSES)
     if kind == "deeplab":
         # Random scores are nearly even: centred on a photograph's, every class is somewhere ahead.
         network.eval()
@@ -23,9 +24,8 @@ def write_checkpoint(path: Path, kind: str = "deeplab") -> Path:
         with torch.no_grad():
             scores = network(torch.randn(1, 3, 64, 64))
         network.classifier.bias.data -= scores.mean(dim=(0, 2, 3))
-    save_checkpoint(
-        path, network, kind=kind, settings=SETTINGS | {"scale": [0.5, 1.5]}, classes=CLASSES
-    )
+    settings = changed(SETTINGS[kind], {"scale": [0.5, 1.5]} if kind == "deeplab" else {})
+    save_checkpoint(path, network, settings=settings, classes=CLASSES)
     return path
 
 

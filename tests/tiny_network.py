@@ -5,23 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from stage_settings import stage_settings
 
 from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 
+TINY = {"width": 1 / 32, "dropout": [0.0, 0.0], "freeze_batch_norm": False}
 SETTINGS: dict[str, Any] = {
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-    },
-    "dropout": 0.0,
-    "alignment": "cells",
-    "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
+    "cam": stage_settings("cam", {"backbone": TINY}),
+    "affinity": stage_settings("affinity", {"backbone": TINY}),
+    "deeplab": stage_settings(
+        "deeplab",
+        {"backbone": TINY, "head": {"channels": 8, "dilation": 1, "dropout": 0.0}},
+    ),
 }
 
 
@@ -34,6 +30,6 @@ class Normalised:
 def write_network(path: Path, kind: str, classes: Sequence[str]) -> Path:
     """Write a network's checkpoint with random weights, the same at every call."""
     torch.manual_seed(0)
-    network = build_network(kind, SETTINGS, classes)
-    save_checkpoint(path, network, kind=kind, settings=SETTINGS, classes=classes)
+    network = build_network(SETTINGS[kind], classes)
+    save_checkpoint(path, network, settings=SETTINGS[kind], classes=classes)
     return path

@@ -14,12 +14,12 @@ from typing import Any
 import yaml
 
 from ssenet_core.data.shapes import make_shapes
+from ssenet_core.settings import ShapesSettings
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = (
     "Snakefile",
     "config.yaml",
-    "config.schema.yaml",
     "rules",
     "workflow_scripts",
     "ssenet_core",
@@ -92,7 +92,7 @@ def copy_tree(target: Path) -> Tree:
         else:
             shutil.copy2(source, target / name)
     shutil.copy2(Path(__file__).parent / "workflow" / "tiny.yaml", target / "tiny.yaml")
-    settings = {"seed": 1, "train": 12, "val": 6, "size": 48, "classes": 2}
+    settings = ShapesSettings(seed=1, train=12, val=6, size=48, classes=2)
     make_shapes(root=target / "photos", settings=settings)
     lists = target / "photos" / "ImageSets" / "Segmentation"
     for split, used in (("train", 11), ("val", 5)):  # one is left for a test to add

@@ -2,6 +2,7 @@
 
 from ssenet_core.evaluation.stages import evaluate_cam
 from ssenet_core.jobs import job
+from ssenet_core.settings import AlphaGrid
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
@@ -11,5 +12,5 @@ if __name__ == "__main__":
             output=snakemake.output.scores,
             name=snakemake.wildcards.cam,
             alpha=snakemake.params.alpha,
-            alphas=snakemake.params.alphas,
+            alphas=AlphaGrid.model_validate(snakemake.params.alphas),
         )

@@ -2,6 +2,7 @@
 
 from ssenet_core.evaluation.scales import evaluate_scales
 from ssenet_core.jobs import job
+from ssenet_core.settings import AlphaGrid, CamInference
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):
@@ -10,8 +11,8 @@ if __name__ == "__main__":
             checkpoint=snakemake.input.checkpoint,
             output=snakemake.output.scores,
             name=snakemake.wildcards.cam,
-            settings=snakemake.params.settings,
+            settings=CamInference.model_validate(snakemake.params.settings),
             scales=snakemake.params.scales,
             alpha=snakemake.params.alpha,
-            alphas=snakemake.params.alphas,
+            alphas=AlphaGrid.model_validate(snakemake.params.alphas),
         )

@@ -1,8 +1,6 @@
 """Random walk of class activation maps along AffinityNet's affinities, to pseudo label PNGs."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +24,13 @@ from ssenet_core.scores import (
     power_background,
     with_background,
 )
+from ssenet_core.settings import AffinityTraining, RandomWalk
 from ssenet_core.shard import Shard, map_images, maps_on
 
 
 def random_walk(
     shard: Shard,
-    settings: Mapping[str, Any],
+    settings: RandomWalk,
     *,
     checkpoint: str | Path,
     maps_dir: str | Path,
@@ -41,14 +40,13 @@ def random_walk(
 
     Args:
         shard: the job's images.
-        settings: `random_walk` of the variant: beta, steps_log2, radius, pairs, background, crf,
-            precision.
+        settings: `random_walk` of the variant.
         checkpoint: an AffinityNet's.
         maps_dir: class activation maps, `{image id}.h5` each.
         workers: processes that do what follows the walk, see `map_images`.
     """
     device = pick_device()
-    network, _ = load_checkpoint(checkpoint, "affinity", device)
+    network, _ = load_checkpoint(checkpoint, AffinityTraining, device)
 
     def read(image: ImageRecord) -> tuple[Image.Image, ClassMaps]:
         photograph = image.photograph()
@@ -58,11 +56,11 @@ def random_walk(
         photograph, maps = given
         if not len(maps.classes):  # all is background, wherever the walk goes
             return (np.zeros(maps.maps.shape[1:], np.uint8),)
-        with torch.inference_mode(), autocast(device, settings["precision"]):
+        with torch.inference_mode(), autocast(device, settings.precision):
             scores = walked_scores(network, photograph, maps, settings)
-        if settings["crf"]:
+        if settings.crf:
             scores = scores / scores.sum(axis=0, keepdims=True)
-        return labels_to_be(scores, maps.classes, np.array(photograph), settings["crf"])
+        return labels_to_be(scores, maps.classes, np.array(photograph), settings.crf)
 
     map_images(
         shard, "pseudo labels", read=read, compute=compute, write=write_labels, workers=workers
@@ -70,24 +68,25 @@ def random_walk(
 
 
 def walked_scores(
-    network: AffinityNetwork, image: Image.Image, maps: ClassMaps, settings: Mapping[str, Any]
+    network: AffinityNetwork, image: Image.Image, maps: ClassMaps, settings: RandomWalk
 ) -> NDArray[np.float32]:
     """Scores after the walk, background first, at the image's size, (K + 1, H, W)."""
     device = next(network.parameters()).device
     stride = network.backbone.stride
     cells = block_average(maps.maps, stride)
-    background = settings["background"]
-    if background["power"] is None:
-        scores = with_background(cells, constant_background(cells, background["alpha"]))
+    background = settings.background
+    if background.alpha is not None:
+        scores = with_background(cells, constant_background(cells, background.alpha))
     else:
-        scores = with_background(cells, power_background(cells, background["power"]))
-    features = finite(network(image_tensor(image, network)[None]).float(), settings["precision"])
-    affinities = pair_affinities(features, settings["radius"], settings["pairs"])[0]
+        assert background.power is not None  # `Background` has one of both
+        scores = with_background(cells, power_background(cells, background.power))
+    features = finite(network(image_tensor(image, network)[None]).float(), settings.precision)
+    affinities = pair_affinities(features, settings.radius, settings.pairs)[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),
         affinities,
-        beta=settings["beta"],
-        steps=2 ** settings["steps_log2"],
+        beta=settings.beta,
+        steps=2**settings.steps_log2,
     )
     # Blocks are whole squares from the top left corner, the last ones cut off by the image's edge.
     blocks = (walked.shape[1] * stride, walked.shape[2] * stride)

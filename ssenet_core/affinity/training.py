@@ -3,10 +3,8 @@
 In: the manifest and the two CRF answers of each training image. Out: a checkpoint. No mask is read.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +20,9 @@ from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.io.images import VOID
 from ssenet_core.io.maps import read_refined
-from ssenet_core.models.catalogue import normalisation, output_stride
+from ssenet_core.models.catalogue import normalisation
 from ssenet_core.scores import power_name
+from ssenet_core.settings import AffinityTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
@@ -33,7 +32,7 @@ from ssenet_core.training.run import TrainingRun, train
 
 def train_affinity(
     run: TrainingRun,
-    settings: Mapping[str, Any],
+    settings: AffinityTraining,
     *,
     labels_dir: str | Path,
     powers: tuple[float, float],
@@ -42,17 +41,17 @@ def train_affinity(
 
     Args:
         run: the job's files.
-        settings: a variant's resolved `affinity` section without `random_walk`.
+        settings: what training depends on.
         labels_dir: refined scores, `{image id}.h5` each.
         powers: of the strong and the weak background; see `refine.powers`.
     """
     job = partial(_train, run, settings, Path(labels_dir), powers)
-    launch(job, run.devices, settings["precision"])
+    launch(job, run.devices, settings.precision)
 
 
 def _train(
     run: TrainingRun,
-    settings: Mapping[str, Any],
+    settings: AffinityTraining,
     labels: Path,
     powers: tuple[float, float],
     fabric: Fabric,
@@ -61,7 +60,7 @@ def _train(
     images = load_manifest(run.manifest)
     dataset = ConfidentViews(images, labels, powers, settings)
     loss, key = pair_loss(settings), labels_key(images, labels, ".h5")
-    train(fabric, "affinity", run, settings, images, dataset, loss, key)
+    train(fabric, run, settings, images, dataset, loss, key)
 
 
 class ConfidentViews(Dataset[Batch]):
@@ -75,29 +74,29 @@ class ConfidentViews(Dataset[Batch]):
         manifest: Manifest,
         labels_dir: Path,
         powers: tuple[float, float],
-        settings: Mapping[str, Any],
+        settings: AffinityTraining,
     ) -> None:
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.names = [power_name(power) for power in powers]
-        self.stride = output_stride(settings["backbone"])
+        self.stride = settings.backbone.output_stride
         self.settings = settings
-        self.normalisation = normalisation(settings["backbone"])
+        self.normalisation = normalisation(settings.backbone.name)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, draw: Draw) -> Batch:
         record = self.images[draw.image]
-        rng = augmentation_rng(self.settings["seed"], draw)
-        image = augment.jitter(record.photograph(), self.settings["jitter"], rng)
+        rng = augmentation_rng(self.settings.seed, draw)
+        image = augment.jitter(record.photograph(), self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
         refined = read_refined(self.labels_dir / f"{record.id}.h5")
         posteriors = [torch.from_numpy(refined.posteriors[name]) for name in self.names]
-        if rng.random() < self.settings["flip"]:
+        if rng.random() < self.settings.flip:
             pixels = pixels.flip(2)
             posteriors = [posterior.flip(2) for posterior in posteriors]
-        box = augment.random_crop(pixels, self.settings["crop"], rng)
+        box = augment.random_crop(pixels, self.settings.crop, rng)
         return {
             "image": augment.crop_tensor(pixels, box, fill=0.0),
             "labels": _cell_labels(posteriors, refined.classes, box, self.stride),
@@ -117,9 +116,9 @@ def _cell_labels(
     return torch.from_numpy(labels)
 
 
-def pair_loss(settings: Mapping[str, Any]) -> LossFunction:
+def pair_loss(settings: AffinityTraining) -> LossFunction:
     """AffinityNet's loss as a function of network and batch."""
-    radius, pairs = settings["radius"], settings["pairs"]
+    radius, pairs = settings.radius, settings.pairs
 
     def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         affinities = pair_affinities(network(batch["image"]), radius, pairs)

@@ -1,9 +1,8 @@
 """Multi-scale, flipped inference of class activation maps to one HDF5 file an image (Eq. 3)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +20,12 @@ from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
+from ssenet_core.settings import CamInference, CamTraining
 from ssenet_core.shard import Shard, map_images
 
 
 def infer_cam(
-    shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path, workers: int = 0
+    shard: Shard, settings: CamInference, *, checkpoint: str | Path, workers: int = 0
 ) -> None:
     """Write the class activation maps of one shard's images, `{image id}.h5` each.
 
@@ -34,14 +34,14 @@ def infer_cam(
 
     Args:
         shard: the job's images.
-        settings: `inference` of the variant: scales, flip, precision.
+        settings: `inference` of the variant.
         checkpoint: a CAM network's.
         workers: processes that write files, see `map_images`.
     """
     device = pick_device()
-    network, facts = load_checkpoint(checkpoint, "cam", device)
+    network, facts = load_checkpoint(checkpoint, CamTraining, device)
     checksum = sha256_file(checkpoint)
-    flip, alignment = settings["flip"], facts["settings"]["alignment"]
+    flip, alignment = settings.flip, facts.settings.alignment
 
     def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> tuple[ClassMaps]:
         photograph, views = given
@@ -50,11 +50,11 @@ def infer_cam(
         classes = _decided(network, photograph) if unknown else list(image.known_tags)
         maps = np.zeros((0, *size), np.float32)
         if classes:
-            with torch.inference_mode(), autocast(device, settings["precision"]):
+            with torch.inference_mode(), autocast(device, settings.precision):
                 scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
-            maps = normalised_maps(finite(scores, settings["precision"]), classes)
+            maps = normalised_maps(finite(scores, settings.precision), classes)
         attributes = {
-            "scales": np.asarray(settings["scales"], np.float64),
+            "scales": np.asarray(settings.scales, np.float64),
             "flip": flip,
             "checkpoint_sha256": checksum,
             "classes_from": "classifier" if unknown else "tags",
@@ -64,7 +64,7 @@ def infer_cam(
     map_images(
         shard,
         "class activation maps",
-        read=partial(read_views, scales=settings["scales"]),
+        read=partial(read_views, scales=settings.scales),
         compute=compute,
         write=write_maps,
         workers=workers,

@@ -5,9 +5,7 @@ is the first one scaled, flipped or rotated, as `ser.transforms` says; with `ser
 left out and the same code trains the baseline. No mask is read.
 """
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -25,6 +23,7 @@ from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.models.catalogue import normalisation
+from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch, LossFunction
@@ -32,22 +31,21 @@ from ssenet_core.training.processes import from_first
 from ssenet_core.training.run import TrainingRun, train
 
 
-def train_cam(run: TrainingRun, settings: Mapping[str, Any]) -> None:
+def train_cam(run: TrainingRun, settings: CamTraining) -> None:
     """Train a CAM network on the tags of a manifest.
 
     Args:
         run: the job's files.
-        settings: a variant's resolved `cam` section without `inference`.
+        settings: what training depends on.
     """
-    launch(partial(_train, run, settings), run.devices, settings["precision"])
+    launch(partial(_train, run, settings), run.devices, settings.precision)
 
 
-def _train(run: TrainingRun, settings: Mapping[str, Any], fabric: Fabric) -> None:
+def _train(run: TrainingRun, settings: CamTraining, fabric: Fabric) -> None:
     """What each process of the training does."""
     images = load_manifest(run.manifest)
     train(
         fabric,
-        "cam",
         run,
         settings,
         images,
@@ -63,11 +61,11 @@ class TaggedViews(Dataset[Batch]):
     Item: `image` (3, crop, crop), `tags` (classes,) float, `id`.
     """
 
-    def __init__(self, manifest: Manifest, settings: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest, settings: CamTraining) -> None:
         self.images = manifest.images
         self.classes = len(manifest.classes)
         self.settings = settings
-        self.normalisation = normalisation(settings["backbone"])
+        self.normalisation = normalisation(settings.backbone.name)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -81,15 +79,15 @@ class TaggedViews(Dataset[Batch]):
         }
 
     def _view(self, record: ImageRecord, draw: Draw) -> Tensor:
-        rng = augmentation_rng(self.settings["seed"], draw)
-        shortest, longest = self.settings["resize"]
+        rng = augmentation_rng(self.settings.seed, draw)
+        shortest, longest = self.settings.resize
         image = record.photograph()
         image = augment.resize_longest(image, int(rng.integers(shortest, longest + 1)))
-        image = augment.jitter(image, self.settings["jitter"], rng)
+        image = augment.jitter(image, self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
-        if rng.random() < self.settings["flip"]:
+        if rng.random() < self.settings.flip:
             pixels = pixels.flip(2)
-        box = augment.random_crop(pixels, self.settings["crop"], rng)
+        box = augment.random_crop(pixels, self.settings.crop, rng)
         return augment.crop_tensor(pixels, box, fill=0.0)  # zero is the mean colour
 
 
@@ -104,9 +102,9 @@ def tag_vector(record: ImageRecord, classes: int) -> Tensor:
     return vector
 
 
-def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
+def cam_loss(settings: CamTraining) -> LossFunction:
     """The loss of Eq. 1 as a function of network and batch."""
-    ser, alignment = settings["ser"], settings["alignment"]
+    ser, alignment = settings.ser, settings.alignment
 
     def baseline(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         view = batch["image"]
@@ -123,7 +121,7 @@ def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
             classification_loss(maps, tags, view)
             + classification_loss(warped, tags, warp.size(view))
         ) / 2
-        if ser["compared_at"] == "pixels":
+        if ser.compared_at == "pixels":
             expected, warped, known = warp.pixel_maps(maps, warped, view, alignment)
         else:
             expected, known = warp.maps(maps, view, size_of(warped), alignment)
@@ -131,14 +129,14 @@ def cam_loss(settings: Mapping[str, Any]) -> LossFunction:
         # places that show what the crop does not (a rotated one's corners) or lie past its last
         # cell are left out.
         valid = None if warp.keeps_crop else known
-        if ser["form"] == "raw":
+        if ser.form == "raw":
             equivariance = raw_equivariance_loss(expected, warped, valid)
         else:
             equivariance = scale_equivariance_loss(expected, warped, tags, valid)
         return {
-            "loss": classification + ser["weight"] * equivariance,
+            "loss": classification + ser.weight * equivariance,
             "classification": classification,
             "equivariance": equivariance,
         }
 
-    return equivariant if ser["weight"] else baseline
+    return equivariant if ser.weight else baseline

@@ -6,10 +6,10 @@ maps are resampled once, where the network looks, however many maps make up A.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from ssenet_core.models.geometry import (
     maps_to_view_pixels,
     pixel_cells,
 )
+from ssenet_core.settings import SerSettings
 
 Size = tuple[int, int]  # height and width
 
@@ -206,22 +207,22 @@ class Warp:
         return _sampled(warped, positions, outside="border"), shown
 
 
-def draw_warp(settings: Mapping[str, Any]) -> Warp:
+def draw_warp(ser: SerSettings) -> Warp:
     """The map A of one batch; its angle comes from torch's random numbers, as dropout does.
 
     The training loop seeds those at every step, so A is a function of seed and step.
 
     Args:
-        settings: `ser`: transforms (names, in order), rate, angle.
+        ser: transforms (names, in order), rate, angle.
     """
     steps: list[Step] = []
-    for name in settings["transforms"]:
+    for name in ser.transforms:
         if name == "scale":
-            steps.append(Scale(settings["rate"]))
+            steps.append(Scale(ser.rate))
         elif name == "flip":
             steps.append(Flip())
         elif name == "rotate":
-            steps.append(Rotate(settings["angle"] * (2 * float(torch.rand(())) - 1)))
+            steps.append(Rotate(ser.angle * (2 * float(torch.rand(())) - 1)))
         else:
             raise ValueError(f"no transform {name!r}; there are scale, flip and rotate")
     return Warp(tuple(steps))

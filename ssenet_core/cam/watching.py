@@ -4,9 +4,6 @@ In: the manifest of the train split. Out: pictures of the maps as they are now, 
 every time. No number that the training writes depends on them.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,6 +14,7 @@ from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.pictures import heat_overlay
+from ssenet_core.settings import CamTraining
 
 WATCHED = 4  # images
 HEAT_SHARE = 0.6  # of a map over its photograph
@@ -27,15 +25,15 @@ class WatchedMaps:
 
     Args:
         manifest: of the train split.
-        settings: a variant's `cam` section; `resize` and `alignment` are read.
+        settings: of the training; `resize` and `alignment` are read.
     """
 
-    def __init__(self, manifest: Manifest, settings: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest, settings: CamTraining) -> None:
         tagged = [record for record in manifest.images if record.tags]
         self.records = evenly_spaced(tagged, WATCHED)
         self.classes = manifest.classes
-        self.longest = max(settings["resize"])
-        self.alignment = settings["alignment"]
+        self.longest = max(settings.resize)
+        self.alignment = settings.alignment
 
     def __call__(self, network: nn.Module) -> dict[str, Tensor]:
         """Photograph and maps side by side, by "id: classes", (3, H, W) in [0, 1].

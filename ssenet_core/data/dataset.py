@@ -2,7 +2,7 @@
 
 In: the `dataset` section of the config. Out: ids, names, paths, digests. Cheap enough for a
 workflow to ask while it is read: list and tag files are opened, images never. Fails with
-`SSENetError` when a list, a class file or a setting is missing or wrong.
+`SSENetError` when a list or a class file is missing or wrong.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ssenet_core.data.layout import (
     id_problem,
@@ -24,6 +24,7 @@ from ssenet_core.data.layout import (
 from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import is_file
+from ssenet_core.settings import DatasetSettings, ShapesSettings
 
 NAMED = 10  # of a list's faults, in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
@@ -51,60 +52,40 @@ VOC_CLASSES = (
 )
 SHAPES_CLASSES = ("ringlet", "starling", "barrow", "crossbeak", "diamondel", "triskel")
 MOST_CLASSES = 254  # label values are bytes, 0 is background and 255 void
-DEFAULTS: dict[str, Any] = {
-    "root": None,
-    "classes": None,
-    "tags": ["masks"],
-    "tags_csv": {},
-    "image_dir": "JPEGImages",
-    "image_suffix": ".jpg",
-    "mask_dir": "SegmentationClass",
-    "annotation_dir": "Annotations",
-    "list_dir": "ImageSets/Segmentation",
-}
 
-Settings = Mapping[str, Any]
 Item = TypeVar("Item")
 
 
-def setting(dataset: Settings, key: str) -> Any:
-    """A setting, or its default when the section leaves it out."""
-    return dataset[key] if key in dataset else DEFAULTS[key]
-
-
-def dataset_root(dataset: Settings) -> Path:
+def dataset_root(dataset: DatasetSettings) -> Path:
     """The dataset's folder; a generated dataset without one lies among the results."""
-    root = setting(dataset, "root")
-    if root is not None:
-        return Path(root)
-    if dataset["source"] == "shapes":
-        return Path("results") / dataset["name"] / "dataset"
-    raise SSENetError("dataset.root: expected the folder of the images, found nothing")
+    if dataset.root is not None:
+        return Path(dataset.root)
+    return Path("results") / dataset.name / "dataset"
 
 
-def image_path(dataset: Settings, image_id: str) -> Path:
+def image_path(dataset: DatasetSettings, image_id: str) -> Path:
     """Where an image lies."""
-    name = f"{image_id}{setting(dataset, 'image_suffix')}"
-    return dataset_root(dataset) / setting(dataset, "image_dir") / name
+    name = f"{image_id}{dataset.image_suffix}"
+    return dataset_root(dataset) / dataset.image_dir / name
 
 
-def mask_path(dataset: Settings, image_id: str) -> Path | None:
+def mask_path(dataset: DatasetSettings, image_id: str) -> Path | None:
     """Where an image's mask lies, if it has one; None when the dataset has no masks."""
-    folder = setting(dataset, "mask_dir")
+    folder = dataset.mask_dir
     return dataset_root(dataset) / folder / f"{image_id}.png" if folder else None
 
 
-def annotation_path(dataset: Settings, image_id: str) -> Path:
+def annotation_path(dataset: DatasetSettings, image_id: str) -> Path:
     """Where an image's XML annotation lies, if it has one."""
-    return dataset_root(dataset) / setting(dataset, "annotation_dir") / f"{image_id}.xml"
+    return dataset_root(dataset) / dataset.annotation_dir / f"{image_id}.xml"
 
 
-def masks_are_truth(dataset: Settings, split: str) -> bool:
+def masks_are_truth(dataset: DatasetSettings, split: str) -> bool:
     """Whether the split is scored: then every image needs a mask."""
-    return split in {"pseudo_eval", "val"} and bool(setting(dataset, "mask_dir"))
+    return split in {"pseudo_eval", "val"} and bool(dataset.mask_dir)
 
 
-def split_ids(dataset: Settings, split: str) -> list[str]:
+def split_ids(dataset: DatasetSettings, split: str) -> list[str]:
     """The ids of a split in their order, repeats dropped; none when the split has no list.
 
     They are computed for `shapes`; else they are read from the split's list file, else from its
@@ -116,13 +97,13 @@ def split_ids(dataset: Settings, split: str) -> list[str]:
     return unique(listed_ids(dataset, split))
 
 
-def listed_ids(dataset: Settings, split: str) -> list[str]:
+def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
     """As `split_ids`, but a list file's repeats are kept."""
     if split not in SPLITS:
         raise SSENetError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
-    name = dataset.get("lists", {}).get(split)
-    if dataset["source"] == "shapes":
-        return _shapes_ids(dataset["shapes"], split, name)
+    name = dataset.lists.of(split)
+    if dataset.source == "shapes":
+        return _shapes_ids(dataset.shapes, split, name)
     if name is not None:
         root = dataset_root(dataset)
         if not root.is_dir():
@@ -130,24 +111,24 @@ def listed_ids(dataset: Settings, split: str) -> list[str]:
                 f"dataset.root: {root}: no such folder (seen from {Path.cwd()}); put the dataset "
                 "there, or say where it is: --config 'dataset={root: FOLDER}'"
             )
-        folder = Path(setting(dataset, "image_dir")).name
+        folder = Path(dataset.image_dir).name
         return read_list(list_path(dataset, name), folder)
-    own_table = setting(dataset, "tags_csv").get(split) and tag_table(dataset, split)
+    own_table = tag_table(dataset, split) if split != "pseudo_eval" else None
     return list(own_table.rows) if own_table else []
 
 
-def list_path(dataset: Settings, name: str) -> Path:
+def list_path(dataset: DatasetSettings, name: str) -> Path:
     """Where the list file of a name lies."""
-    return dataset_root(dataset) / setting(dataset, "list_dir") / f"{name}.txt"
+    return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
 
 
-def unlisted_rows(dataset: Settings, ids: Mapping[str, Iterable[str]]) -> list[str]:
+def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) -> list[str]:
     """Images that have a row in the training images' tags file and stand in no split.
 
     Args:
         ids: of the splits that there are, by their names.
     """
-    table = tag_table(dataset, "train") if "csv" in setting(dataset, "tags") else None
+    table = tag_table(dataset, "train") if "csv" in dataset.tags else None
     listed = {image for split in ids.values() for image in split}
     return [image for image in table.rows if image not in listed] if table else []
 
@@ -196,8 +177,8 @@ def shape_id(number: int) -> str:
     return f"shape_{number:05d}"
 
 
-def _shapes_ids(shapes: Settings, split: str, name: str | None) -> list[str]:
-    train, val = shapes["train"], shapes["val"]
+def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
+    train, val = shapes.train, shapes.val
     numbers = {
         None: range(0),
         "train": range(1, train + 1),
@@ -210,16 +191,15 @@ def _shapes_ids(shapes: Settings, split: str, name: str | None) -> list[str]:
     return [shape_id(number) for number in numbers[name]]
 
 
-def tag_table(dataset: Settings, split: str) -> TagTable | None:
+def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
     """The split's tags file (pseudo_eval shares train's), if there is one."""
-    tables = setting(dataset, "tags_csv")
-    name = tables.get(split) or (tables.get("train") if split == "pseudo_eval" else None)
+    name = dataset.tags_csv.of(split)
     if name is None:
         return None
-    return read_tag_table(dataset_root(dataset) / name, setting(dataset, "image_suffix"))
+    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
 
 
-def class_names(dataset: Settings) -> tuple[str, ...]:
+def class_names(dataset: DatasetSettings) -> tuple[str, ...]:
     """Names of the foreground classes; the label value of a class is its place here, from 1.
 
     `classes` is a list of names, or a file with one name a line (looked for in the dataset's
@@ -229,7 +209,7 @@ def class_names(dataset: Settings) -> tuple[str, ...]:
     Raises:
         SSENetError: the file cannot be read, or names are empty, repeated or too many.
     """
-    classes = setting(dataset, "classes")
+    classes = dataset.classes
     if classes is None:
         return _own_classes(dataset)
     if isinstance(classes, str):
@@ -243,14 +223,14 @@ def class_names(dataset: Settings) -> tuple[str, ...]:
     return _checked(names, source)
 
 
-def _own_classes(dataset: Settings) -> tuple[str, ...]:
-    if dataset["source"] == "shapes":
-        return SHAPES_CLASSES[: dataset["shapes"]["classes"]]
-    table = tag_table(dataset, "train") if "csv" in setting(dataset, "tags") else None
+def _own_classes(dataset: DatasetSettings) -> tuple[str, ...]:
+    if dataset.source == "shapes":
+        return SHAPES_CLASSES[: dataset.shapes.classes]
+    table = tag_table(dataset, "train") if "csv" in dataset.tags else None
     if table is None:
         return VOC_CLASSES
     names = sorted({tag for tags in table.rows.values() for tag in tags})
-    return _checked(names, f"{dataset_root(dataset) / setting(dataset, 'tags_csv')['train']}")
+    return _checked(names, str(table.path))
 
 
 def _checked(names: list[str], source: str) -> tuple[str, ...]:
@@ -269,25 +249,26 @@ def _checked(names: list[str], source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def files_digest(dataset: Settings, split: str, ids: Iterable[str]) -> str:
+def files_digest(dataset: DatasetSettings, split: str, ids: Iterable[str]) -> str:
     """A short hash that changes when the files behind `ids` do: sizes and times, nothing is opened.
 
     It covers each image, its mask where the split uses masks, its annotation where tags come from
     XML, and its row in the tags file. A generated image follows from its id and the settings.
     """
     digest = hashlib.sha256()
-    if dataset["source"] == "shapes":
-        made_from = [dataset["shapes"][key] for key in ("seed", "size", "classes")]
+    if dataset.source == "shapes":
+        shapes = dataset.shapes
+        made_from = [shapes.seed, shapes.size, shapes.classes]
         digest.update(json.dumps([made_from, list(ids)]).encode())
         return digest.hexdigest()[:16]
-    sources = setting(dataset, "tags")
+    sources = dataset.tags
     root = os.fspath(dataset_root(dataset))
-    places = [(f"{root}/{setting(dataset, 'image_dir')}/", setting(dataset, "image_suffix"))]
-    masks_give_tags = "masks" in sources and split != "test" and bool(setting(dataset, "mask_dir"))
+    places = [(f"{root}/{dataset.image_dir}/", dataset.image_suffix)]
+    masks_give_tags = "masks" in sources and split != "test" and bool(dataset.mask_dir)
     if masks_are_truth(dataset, split) or masks_give_tags:
-        places.append((f"{root}/{setting(dataset, 'mask_dir')}/", ".png"))
+        places.append((f"{root}/{dataset.mask_dir}/", ".png"))
     if "xml" in sources:
-        places.append((f"{root}/{setting(dataset, 'annotation_dir')}/", ".xml"))
+        places.append((f"{root}/{dataset.annotation_dir}/", ".xml"))
     table = tag_table(dataset, split) if "csv" in sources else None
     rows = table.rows if table else {}
     for image_id in ids:

@@ -6,21 +6,19 @@ not be had: the address, what was expected, what to do.
 
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from tarfile import TarError
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from torch.hub import download_url_to_file
 from torchvision.datasets.utils import extract_archive
 
-from ssenet_core.config import STAGES, resolve
 from ssenet_core.data.layout import listing, read_list, some_of
 from ssenet_core.data.voc2012 import AUG, IMAGES, LISTS, TRAIN_AUG, missing_voc2012, voc2012_root
 from ssenet_core.errors import SSENetError
@@ -29,6 +27,7 @@ from ssenet_core.io.images import write_label_png
 from ssenet_core.jobs import progress
 from ssenet_core.models.imagenet import convert_resnet38
 from ssenet_core.models.pretrained import first_weights_file, weights_file
+from ssenet_core.settings import Settings, Source
 
 RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"
 SBD_MASKS = "benchmark_RELEASE/dataset/cls"
@@ -39,14 +38,12 @@ UNREADABLE = (
     *(TarError, zlib.error, MatReadError),
 )
 
-Config = Mapping[str, Any]
 
-
-def download(config: Config) -> list[Path]:
+def download(settings: Settings) -> list[Path]:
     """Download what the configuration needs and is not on disk.
 
     Args:
-        config: the whole configuration.
+        settings: the whole configuration.
 
     Returns:
         The folders and files that are new.
@@ -54,9 +51,9 @@ def download(config: Config) -> list[Path]:
     Raises:
         SSENetError: all that could not be had; what could is there.
     """
-    data, weights = missing_voc2012(config), _missing_weights(config)
-    steps: list[Callable[[], None]] = [partial(_complete_voc2012, config, data)]
-    steps += [partial(_bring_weights, config, file) for file in weights]
+    data, weights = missing_voc2012(settings), _missing_weights(settings)
+    steps: list[Callable[[], None]] = [partial(_complete_voc2012, settings, data)]
+    steps += [partial(_bring_weights, settings, file) for file in weights]
     problems = []
     for step in steps:
         try:
@@ -68,15 +65,15 @@ def download(config: Config) -> list[Path]:
     return data + weights
 
 
-def _complete_voc2012(config: Config, missing: Sequence[Path]) -> None:
+def _complete_voc2012(settings: Settings, missing: Sequence[Path]) -> None:
     """Add what VOC 2012 lacks: its archive's files, the masks of SBD, the list `train_aug`."""
-    root, sources = voc2012_root(config), config["download"]
+    root, sources = voc2012_root(settings), settings.download
     if root / IMAGES in missing:
         archive = "VOCtrainval_11-May-2012.tar"
-        with _unpacked(sources["voc2012"], "download.voc2012", archive, root.parent) as folder:
+        with _unpacked(sources.voc2012, "download.voc2012", archive, root.parent) as folder:
             (folder / "VOCdevkit" / "VOC2012").replace(root)
     if root / AUG in missing:
-        with _unpacked(sources["sbd"], "download.sbd", "benchmark.tgz", root) as folder:
+        with _unpacked(sources.sbd, "download.sbd", "benchmark.tgz", root) as folder:
             _gather_masks(root, folder).replace(root / AUG)
     if root / TRAIN_AUG in missing:
         _list_train_aug(root)
@@ -122,58 +119,58 @@ def _list_train_aug(root: Path) -> None:
     write_text(root / TRAIN_AUG, "".join(f"{name}\n" for name in sorted(masks - val)))
 
 
-def _missing_weights(config: Config) -> list[Path]:
+def _missing_weights(settings: Settings) -> list[Path]:
     """Files of first weights that variants name and that are not on disk."""
     files = {
-        first_weights_file(resolve(config, section, name)["backbone"], config["download"]["folder"])
-        for section in STAGES
-        for name in config[section]["variants"]
+        first_weights_file(variant.backbone, settings.download.folder)
+        for section in (settings.cam, settings.affinity, settings.deeplab)
+        for variant in section.variants.values()
     }
     return [Path(file) for file in sorted(filter(None, files)) if not Path(file).exists()]
 
 
-def _bring_weights(config: Config, file: Path) -> None:
+def _bring_weights(settings: Settings, file: Path) -> None:
     """Download a file of first weights; ResNet-38's is converted from MXNet's file."""
-    folder = Path(config["download"]["folder"]) / "weights"
+    folder = Path(settings.download.folder) / "weights"
     if file != Path(weights_file("resnet38", folder)):
-        _fetch_weights(config, file, folder)
+        _fetch_weights(settings, file, folder)
         return
     params = folder / RESNET38_PARAMS
     if not params.exists():
-        _fetch_weights(config, params, folder)
+        _fetch_weights(settings, params, folder)
     convert_resnet38(params, file)
 
 
-def _fetch_weights(config: Config, file: Path, folder: Path) -> None:
-    known = config["download"]["weights"] if file.parent == folder else {}
-    _fetch(known.get(file.name, {}), f"download.weights[{file.name}]", file)
+def _fetch_weights(settings: Settings, file: Path, folder: Path) -> None:
+    known = settings.download.weights if file.parent == folder else {}
+    _fetch(known.get(file.name), f"download.weights[{file.name}]", file)
 
 
-def _fetch(source: Config, key: str, target: Path) -> None:
+def _fetch(source: Source | None, key: str, target: Path) -> None:
     """Download one file, whole and with the right checksum, or raise `SSENetError`.
 
     Args:
-        source: `url` and `sha256`, the checksum or its first digits.
+        source: its address and its checksum, or None where the configuration has none.
         key: the place of `source` in the configuration.
         target: the file.
     """
-    if not source.get("url") or not source.get("sha256"):
+    if source is None or not source.url or not source.sha256:
         raise SSENetError(
             f"{target}: no such file, and {key} has no url with a sha256; put the file there, or "
             "set both"
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(source["url"], str(target), source["sha256"])
+        download_url_to_file(source.url, str(target), source.sha256)
     except (OSError, RuntimeError, ValueError, HTTPException) as error:
         raise SSENetError(
-            f"{source['url']}: cannot download it as {target} ({error}); try again, or set "
+            f"{source.url}: cannot download it as {target} ({error}); try again, or set "
             f"{key}.url to another address of the same file"
         ) from error
 
 
 @contextmanager
-def _unpacked(source: Config, key: str, archive: str, beside: Path) -> Iterator[Path]:
+def _unpacked(source: Source, key: str, archive: str, beside: Path) -> Iterator[Path]:
     """Yield a temporary folder in `beside` that holds an archive's files; it goes in any case.
 
     Args:
@@ -191,6 +188,6 @@ def _unpacked(source: Config, key: str, archive: str, beside: Path) -> Iterator[
             yield Path(name)
     except UNREADABLE as error:
         raise SSENetError(
-            f"{source['url']}: expected {archive}, cannot take its files into {beside} ({error}); "
+            f"{source.url}: expected {archive}, cannot take its files into {beside} ({error}); "
             f"make room, or set {key} to that archive"
         ) from error

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ssenet_core.data.dataset import (
-    Settings,
     class_names,
     image_path,
     list_path,
@@ -31,6 +30,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, sha256_file, write_json
 from ssenet_core.io.images import load_image
 from ssenet_core.jobs import progress
+from ssenet_core.settings import DatasetSettings
 
 LOG = logging.getLogger("ssenet")
 FORMAT = "ssenet manifest"
@@ -76,7 +76,7 @@ class Manifest:
 
 def build_manifest(
     *,
-    dataset: Settings,
+    dataset: DatasetSettings,
     split: str,
     output: str | Path,
     disjoint_from: Mapping[str, Sequence[str]],
@@ -109,7 +109,7 @@ def build_manifest(
 
 
 def examine_images(
-    dataset: Settings, split: str, ids: Sequence[str], *, workers: int = 1
+    dataset: DatasetSettings, split: str, ids: Sequence[str], *, workers: int = 1
 ) -> tuple[list[ImageRecord], list[str]]:
     """Records of the good images among `ids`, and everything that is wrong with the others."""
     classes = class_names(dataset)
@@ -130,7 +130,9 @@ def examine_images(
     return records, problems
 
 
-def teaching_problems(dataset: Settings, split: str, records: Sequence[ImageRecord]) -> list[str]:
+def teaching_problems(
+    dataset: DatasetSettings, split: str, records: Sequence[ImageRecord]
+) -> list[str]:
     """Why no network can learn from the records of the whole training split, if none can."""
     if split != "train" or not records:
         return []
@@ -138,10 +140,10 @@ def teaching_problems(dataset: Settings, split: str, records: Sequence[ImageReco
     return [problem] if problem else []
 
 
-def refuse(dataset: Settings, problems: Mapping[str, Sequence[str]]) -> None:
+def refuse(dataset: DatasetSettings, problems: Mapping[str, Sequence[str]]) -> None:
     """Raise one `SSENetError` that lists every problem, split by split, if there is any."""
     lists = [
-        listing(f"dataset {dataset['name']}, split {split}: {len(found)} problem(s)", list(found))
+        listing(f"dataset {dataset.name}, split {split}: {len(found)} problem(s)", list(found))
         for split, found in problems.items()
         if found
     ]
@@ -150,13 +152,13 @@ def refuse(dataset: Settings, problems: Mapping[str, Sequence[str]]) -> None:
 
 
 def write_manifest(
-    output: str | Path, dataset: Settings, split: str, records: Sequence[ImageRecord]
+    output: str | Path, dataset: DatasetSettings, split: str, records: Sequence[ImageRecord]
 ) -> None:
     """Write the records of a split, or of a part of it, as a manifest."""
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "dataset": dataset["name"],
+        "dataset": dataset.name,
         "split": split,
         "classes": list(class_names(dataset)),
         "images": [to_json(record) for record in records],
@@ -201,7 +203,7 @@ def load_manifest(path: str | Path) -> Manifest:
 
 
 def list_problems(
-    dataset: Settings,
+    dataset: DatasetSettings,
     split: str,
     disjoint_from: Mapping[str, Sequence[str]],
     subset_of: Mapping[str, Sequence[str]],
@@ -225,7 +227,7 @@ def list_problems(
 def _examine(
     image_id: str,
     *,
-    dataset: Settings,
+    dataset: DatasetSettings,
     split: str,
     classes: Mapping[str, int],
     table: TagTable | None,
@@ -238,7 +240,7 @@ def _examine(
     needs_mask = truth or (split != "test" and uses_mask(dataset, image_id, table))
     size = labels = None
     try:
-        name = dataset.get("lists", {}).get(split)
+        name = dataset.lists.of(split)
         _require_file(image, f"; its list is {list_path(dataset, name)}" if name else "")
         size = load_image(image).size
     except SSENetError as error:

@@ -8,7 +8,7 @@ one `SSENetError` that lists everything that is wrong with the dataset, and leav
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssenet_core.data.dataset import SPLITS, Settings, split_ids
+from ssenet_core.data.dataset import SPLITS, split_ids
 from ssenet_core.data.layout import unique
 from ssenet_core.data.manifest import (
     examine_images,
@@ -20,9 +20,12 @@ from ssenet_core.data.manifest import (
 )
 from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.errors import SSENetError
+from ssenet_core.settings import DatasetSettings
 
 
-def check_images(*, dataset: Settings, split: str, ids: Sequence[str], output: str | Path) -> None:
+def check_images(
+    *, dataset: DatasetSettings, split: str, ids: Sequence[str], output: str | Path
+) -> None:
     """Check some images of a split and write a manifest of them.
 
     Args:
@@ -42,7 +45,7 @@ def check_images(*, dataset: Settings, split: str, ids: Sequence[str], output: s
 
 
 def join_manifests(
-    *, dataset: Settings, split: str, parts: Sequence[str | Path], output: str | Path
+    *, dataset: DatasetSettings, split: str, parts: Sequence[str | Path], output: str | Path
 ) -> None:
     """Write the manifest of a split from the manifests of its parts.
 
@@ -71,7 +74,7 @@ def join_manifests(
     write_manifest(output, dataset, split, _ordered(records, split_ids(dataset, split)))
 
 
-def check_split(*, dataset: Settings, split: str, output: str | Path) -> None:
+def check_split(*, dataset: DatasetSettings, split: str, output: str | Path) -> None:
     """Check every image of a split and write its manifest; `SSENetError` lists all faults."""
     ids = split_ids(dataset, split)
     records, faults = examine_images(dataset, split, ids)
@@ -79,19 +82,21 @@ def check_split(*, dataset: Settings, split: str, output: str | Path) -> None:
     write_manifest(output, dataset, split, records)
 
 
-def split_problems(dataset: Settings, split: str) -> list[str]:
+def split_problems(dataset: DatasetSettings, split: str) -> list[str]:
     """Everything that is wrong with a split: its lists and its images."""
     problems = list_problems(dataset, split, *_relations(dataset, split))
     records, faults = examine_images(dataset, split, split_ids(dataset, split))
     return problems + (faults or teaching_problems(dataset, split, records))
 
 
-def configured(dataset: Settings) -> list[str]:
+def configured(dataset: DatasetSettings) -> list[str]:
     """The splits that the dataset has."""
     return [split for split in SPLITS if split_ids(dataset, split)]
 
 
-def _relations(dataset: Settings, split: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def _relations(
+    dataset: DatasetSettings, split: str
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Ids of the splits that must share no image with this one, and of those that hold it all."""
     parent = {"train"} if split == "pseudo_eval" else set()
     kin = {"train", "pseudo_eval"} if split in {"train", "pseudo_eval"} else {split}

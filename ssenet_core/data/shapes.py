@@ -2,14 +2,11 @@
 
 In: a folder and settings. Out: that folder in VOC layout (JPEGImages, SegmentationClass as indexed
 PNG, ImageSets/Segmentation/{train,val}.txt). Image k depends on the seed, the size, the number of
-classes and k alone, so that more images leave the others as they are. Fails with `SSENetError` on
-settings that make no sense.
+classes and k alone, so that more images leave the others as they are.
 """
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +24,9 @@ from ssenet_core.data.creatures import (
     smooth_noise,
 )
 from ssenet_core.data.dataset import SHAPES_CLASSES, shape_id
-from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import atomic_path, write_text
 from ssenet_core.io.images import write_label_png
+from ssenet_core.settings import ShapesSettings
 
 LOG = logging.getLogger("ssenet")
 CLASS_NAMES = SHAPES_CLASSES
@@ -38,28 +35,23 @@ SIZES = (0.25, 0.95)  # a creature's length as a share of the image's side
 PAIRED = 0.25  # share of images with two creatures
 ATTEMPTS = 40  # places tried for the second creature
 MOST_SHARED = 0.2  # of the smaller of two creatures
-SMALLEST_IMAGE = 32
 
 
-def make_shapes(*, root: str | Path, settings: Mapping[str, Any]) -> None:
+def make_shapes(*, root: str | Path, settings: ShapesSettings) -> None:
     """Write the whole dataset in VOC layout.
 
     Args:
         root: folder to write into; files that are there already are replaced.
         settings: `seed`, `train` and `val` (numbers of images), `size` (side in pixels), `classes`.
-
-    Raises:
-        SSENetError: a setting is missing or impossible.
     """
-    _check(settings)
     root = Path(root)
-    train, val = settings["train"], settings["val"]
+    train, val = settings.train, settings.val
     for number in range(1, train + val + 1):
         image, labels = draw_shapes(
-            seed=settings["seed"],
+            seed=settings.seed,
             number=number,
-            size=settings["size"],
-            classes=settings["classes"],
+            size=settings.size,
+            classes=settings.classes,
         )
         with atomic_path(root / "JPEGImages" / f"{shape_id(number)}.jpg") as path:
             Image.fromarray(image).save(path, format="JPEG", quality=95)
@@ -158,24 +150,3 @@ def _paint(
     canvas[plate] = colours[0]
     canvas[polygon_mask(creature.signs, side) & plate] = colours[1]
     labels[limbs | plate] = kind + 1
-
-
-def _check(settings: Mapping[str, Any]) -> None:
-    limits = {
-        "seed": (0, None),
-        "train": (1, None),
-        "val": (0, None),
-        "size": (SMALLEST_IMAGE, None),
-        "classes": (1, len(CLASS_NAMES)),
-    }
-    problems = []
-    for name, (least, most) in limits.items():
-        value = settings.get(name)
-        fits = type(value) is int and value >= least and (most is None or value <= most)
-        if not fits:
-            wanted = f"{least} to {most}" if most is not None else f"{least} or more"
-            problems.append(
-                f"dataset.shapes.{name}: expected a whole number, {wanted}, found {value!r}"
-            )
-    if problems:
-        raise SSENetError("\n".join(problems))

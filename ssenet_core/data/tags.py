@@ -15,18 +15,19 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.dataset import Settings, annotation_path, mask_path, setting
+from ssenet_core.data.dataset import annotation_path, mask_path
 from ssenet_core.data.layout import shortened
 from ssenet_core.data.tag_table import TagTable
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import is_file
 from ssenet_core.io.images import VOID, read_label_png
+from ssenet_core.settings import DatasetSettings
 
 LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 
 
 def find_tags(
-    dataset: Settings,
+    dataset: DatasetSettings,
     image_id: str,
     *,
     classes: Mapping[str, int],
@@ -48,7 +49,7 @@ def find_tags(
     Raises:
         SSENetError: the annotation cannot be read, or a tag is not a class.
     """
-    for source in setting(dataset, "tags"):
+    for source in dataset.tags:
         if source == "csv" and table and image_id in table.rows:
             return label_values(table.rows[image_id], classes, f"{table.path}: image {image_id}")
         if source == "xml" and is_file(path := annotation_path(dataset, image_id)):
@@ -58,14 +59,14 @@ def find_tags(
     return None
 
 
-def missing_tags(dataset: Settings, image_id: str, table: TagTable | None) -> str:
+def missing_tags(dataset: DatasetSettings, image_id: str, table: TagTable | None) -> str:
     """What is not there of an image of which `find_tags` finds nothing, in words."""
     missing = {
         "csv": f"no row in {table.path}" if table else "no tags file",
         "xml": f"no {annotation_path(dataset, image_id)}",
         "masks": f"no {mask_path(dataset, image_id) or 'mask'}",
     }
-    found = ", ".join(missing[source] for source in setting(dataset, "tags"))
+    found = ", ".join(missing[source] for source in dataset.tags)
     return f"{found}; a row with an empty cell says: none of the classes" if table else found
 
 
@@ -92,9 +93,9 @@ def unlearnable(tags: Iterable[Sequence[Any]], classes: Sequence[str]) -> str | 
     return None
 
 
-def uses_mask(dataset: Settings, image_id: str, table: TagTable | None) -> bool:
+def uses_mask(dataset: DatasetSettings, image_id: str, table: TagTable | None) -> bool:
     """Whether `find_tags` will come to the image's mask."""
-    for source in setting(dataset, "tags"):
+    for source in dataset.tags:
         if source == "csv" and table and image_id in table.rows:
             return False
         if source == "xml" and is_file(annotation_path(dataset, image_id)):

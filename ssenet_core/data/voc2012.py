@@ -4,9 +4,9 @@ The workflow asks while it is read, so nothing slow is imported here.
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from ssenet_core.settings import Settings
 
 LISTS = "ImageSets/Segmentation"
 IMAGES = "JPEGImages"
@@ -14,25 +14,25 @@ AUG = "SegmentationClassAug"  # the masks of VOC and of the Semantic Boundaries 
 TRAIN_AUG = f"{LISTS}/train_aug.txt"
 
 
-def voc2012_root(config: Mapping[str, Any]) -> Path:
+def voc2012_root(settings: Settings) -> Path:
     """The folder that VOC 2012 is downloaded into."""
-    return Path(config["download"]["folder"]) / "VOC2012"
+    return Path(settings.download.folder) / "VOC2012"
 
 
-def missing_voc2012(config: Mapping[str, Any]) -> list[Path]:
+def missing_voc2012(settings: Settings) -> list[Path]:
     """Folders and lists that the dataset lacks; none where it lies anywhere but in `voc2012_root`.
 
     Args:
-        config: the whole configuration.
+        settings: the whole configuration.
     """
-    dataset, root = config["dataset"], voc2012_root(config)
-    if dataset["source"] != "voc" or dataset["list_dir"] != LISTS:
+    dataset, root = settings.dataset, voc2012_root(settings)
+    if dataset.source != "voc" or dataset.root is None or dataset.list_dir != LISTS:
         return []
-    if os.path.realpath(dataset["root"]) != os.path.realpath(root):
+    if os.path.realpath(dataset.root) != os.path.realpath(root):
         return []
     needed = [IMAGES]
-    if "train_aug" in dataset["lists"].values() and not (root / TRAIN_AUG).exists():
+    if "train_aug" in dataset.lists.plain().values() and not (root / TRAIN_AUG).exists():
         needed += [AUG, TRAIN_AUG]
-    elif dataset["mask_dir"] == AUG:
+    elif dataset.mask_dir == AUG:
         needed.append(AUG)
     return [root / name for name in needed if not (root / name).exists()]

@@ -1,9 +1,8 @@
 """Multi-scale, flipped prediction with a dense CRF; one indexed PNG of labels an image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,31 +18,32 @@ from ssenet_core.data.views import mirrored_batch, read_views, views_at
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.scores import winners
+from ssenet_core.settings import DeepLabTraining, Prediction
 from ssenet_core.shard import Shard, map_images
 
 
 def predict(
-    shard: Shard, settings: Mapping[str, Any], *, checkpoint: str | Path, workers: int = 0
+    shard: Shard, settings: Prediction, *, checkpoint: str | Path, workers: int = 0
 ) -> None:
     """Write the predicted labels of one shard's images, `{image id}.png` each.
 
     Args:
         shard: the job's images.
-        settings: `prediction` of the variant: scales, flip, precision, crf (or None).
+        settings: `prediction` of the variant.
         checkpoint: a DeepLab network's.
         workers: processes that do what follows the network, see `map_images`.
     """
-    network, facts = load_checkpoint(checkpoint, "deeplab", pick_device())
-    classes = np.arange(1, len(facts["classes"]) + 1)
+    network, facts = load_checkpoint(checkpoint, DeepLabTraining, pick_device())
+    classes = np.arange(1, len(facts.classes) + 1)
 
     def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelsToBe:
         probabilities = network_probabilities(network, *given, settings)
-        return labels_to_be(probabilities, classes, given[0], settings["crf"])
+        return labels_to_be(probabilities, classes, given[0], settings.crf)
 
     map_images(
         shard,
         "predictions",
-        read=partial(read_views, scales=settings["scales"]),
+        read=partial(read_views, scales=settings.scales),
         compute=compute,
         write=write_labels,
         workers=workers,
@@ -51,26 +51,26 @@ def predict(
 
 
 def label_probabilities(
-    network: nn.Module, photograph: Image.Image, settings: Mapping[str, Any]
+    network: nn.Module, photograph: Image.Image, settings: Prediction
 ) -> NDArray[np.float32]:
     """Probabilities of the labels at each pixel of an RGB photograph, after the CRF if any.
 
     Args:
-        settings: scales, flip, precision, crf (or None).
+        settings: scales, flip, precision, CRF.
 
     Returns:
         (classes, H, W) float32, background first; sums over the labels are one.
     """
     pixels = np.array(photograph)
-    views = views_at(photograph, settings["scales"])
+    views = views_at(photograph, settings.scales)
     probabilities = network_probabilities(network, pixels, views, settings)
-    if settings["crf"]:
-        probabilities = dense_crf(pixels, probabilities, **settings["crf"])
+    if settings.crf:
+        probabilities = dense_crf(pixels, probabilities, settings.crf)
     return probabilities
 
 
 def network_probabilities(
-    network: nn.Module, photograph: Pixels, views: Sequence[Pixels], settings: Mapping[str, Any]
+    network: nn.Module, photograph: Pixels, views: Sequence[Pixels], settings: Prediction
 ) -> NDArray[np.float32]:
     """Probabilities of the labels at each pixel of a photograph, from its views at some scales.
 
@@ -82,9 +82,9 @@ def network_probabilities(
     """
     device = next(network.parameters()).device
     size = photograph.shape[:2]
-    with torch.inference_mode(), autocast(device, settings["precision"]):
-        scores = mean_scores(network, views, size, settings["flip"])
-        return finite(scores, settings["precision"]).softmax(dim=0).cpu().numpy()
+    with torch.inference_mode(), autocast(device, settings.precision):
+        scores = mean_scores(network, views, size, settings.flip)
+        return finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
 
 
 def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

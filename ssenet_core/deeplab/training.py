@@ -3,10 +3,8 @@
 In: the manifest and the pseudo labels of the train split. Out: a checkpoint. No mask is read.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -17,6 +15,7 @@ from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.io.images import VOID, read_label_png
 from ssenet_core.models.catalogue import normalisation
+from ssenet_core.settings import DeepLabTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.launch import launch
 from ssenet_core.training.loop import Batch
@@ -25,22 +24,22 @@ from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun, train
 
 
-def train_deeplab(run: TrainingRun, settings: Mapping[str, Any], *, labels_dir: str | Path) -> None:
+def train_deeplab(run: TrainingRun, settings: DeepLabTraining, *, labels_dir: str | Path) -> None:
     """Train DeepLab on the pseudo labels of the train split.
 
     Args:
         run: the job's files.
-        settings: a variant's resolved `deeplab` section without `prediction`.
+        settings: what training depends on.
         labels_dir: pseudo labels, `{image id}.png` each.
     """
-    launch(partial(_train, run, settings, Path(labels_dir)), run.devices, settings["precision"])
+    launch(partial(_train, run, settings, Path(labels_dir)), run.devices, settings.precision)
 
 
-def _train(run: TrainingRun, settings: Mapping[str, Any], labels: Path, fabric: Fabric) -> None:
+def _train(run: TrainingRun, settings: DeepLabTraining, labels: Path, fabric: Fabric) -> None:
     """What each process of the training does."""
     images = load_manifest(run.manifest)
     dataset, key = LabelledViews(images, labels, settings), labels_key(images, labels, ".png")
-    train(fabric, "deeplab", run, settings, images, dataset, pixel_loss, key)
+    train(fabric, run, settings, images, dataset, pixel_loss, key)
 
 
 class LabelledViews(Dataset[Batch]):
@@ -49,27 +48,27 @@ class LabelledViews(Dataset[Batch]):
     Item: `image` (3, crop, crop), `labels` (crop, crop) uint8, 255 outside the image, `id`.
     """
 
-    def __init__(self, manifest: Manifest, labels_dir: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, manifest: Manifest, labels_dir: Path, settings: DeepLabTraining) -> None:
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.settings = settings
-        self.normalisation = normalisation(settings["backbone"])
+        self.normalisation = normalisation(settings.backbone.name)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, draw: Draw) -> Batch:
         record = self.images[draw.image]
-        rng = augmentation_rng(self.settings["seed"], draw)
-        factor = rng.uniform(*self.settings["scale"])
+        rng = augmentation_rng(self.settings.seed, draw)
+        factor = rng.uniform(*self.settings.scale)
         image = augment.resize_by(record.photograph(), factor)
-        image = augment.jitter(image, self.settings["jitter"], rng)
+        image = augment.jitter(image, self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
         labels = augment.label_tensor(read_label_png(self.labels_dir / f"{record.id}.png"))
         labels = functional.interpolate(labels[None], pixels.shape[1:], mode="nearest-exact")[0]
-        if rng.random() < self.settings["flip"]:
+        if rng.random() < self.settings.flip:
             pixels, labels = pixels.flip(2), labels.flip(2)
-        box = augment.random_crop(pixels, self.settings["crop"], rng)
+        box = augment.random_crop(pixels, self.settings.crop, rng)
         return {
             "image": augment.crop_tensor(pixels, box, fill=0.0),
             "labels": augment.crop_tensor(labels, box, fill=VOID)[0],

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ssenet_core.evaluation.confusion import LabelError
 from ssenet_core.io.images import VOID
 from ssenet_core.scores import winners
+from ssenet_core.settings import AlphaGrid
 
 # Stored maps are float16, whose values have 13 bits of 0 at the end as float32. There are so few of
 # them from 0 on that they are quicker looked up, by the bits before, than sought among the
@@ -23,9 +24,11 @@ SPARE_BITS = 13
 HALVES = np.arange(0, 0x7F800000, 2**SPARE_BITS, dtype=np.uint32).view(np.float32)
 
 
-def alpha_grid(start: float, stop: float, count: int) -> list[float]:
-    """`count` evenly spaced thresholds from `start` to `stop`, both included."""
-    return [round(float(alpha), 6) for alpha in np.linspace(start, stop, count)]
+def alpha_grid(alphas: AlphaGrid) -> list[float]:
+    """Evenly spaced thresholds, both ends included."""
+    return [
+        round(float(alpha), 6) for alpha in np.linspace(alphas.start, alphas.stop, alphas.count)
+    ]
 
 
 class ThresholdCurve:

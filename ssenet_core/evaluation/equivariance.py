@@ -7,10 +7,9 @@ transform (the paper's Fig. 1-2 as numbers), and the same as a picture. No mask 
 
 import logging
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +28,7 @@ from ssenet_core.jobs import progress
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
+from ssenet_core.settings import CamTraining, EquivarianceSettings
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
@@ -39,7 +39,7 @@ def evaluate_equivariance(
     *,
     manifest: str | Path,
     checkpoint: str | Path,
-    settings: Mapping[str, Any],
+    settings: EquivarianceSettings,
     output: str | Path,
     figure: str | Path,
     name: str,
@@ -53,7 +53,7 @@ def evaluate_equivariance(
     Args:
         manifest: the split's manifest.
         checkpoint: a CAM network's.
-        settings: `evaluation.equivariance`: images, scales, flip, angles.
+        settings: the transforms, and on how many images.
         output: JSON to write.
         figure: PNG to write: class maps of some images, warped back.
         name: the CAM variant.
@@ -62,10 +62,10 @@ def evaluate_equivariance(
         SSENetError: the checkpoint or an image is damaged, or no image has a tag.
     """
     device = pick_device()
-    network, facts = load_checkpoint(checkpoint, "cam", device)
-    alignment = facts["settings"]["alignment"]
+    network, facts = load_checkpoint(checkpoint, CamTraining, device)
+    alignment = facts.settings.alignment
     split = load_manifest(manifest)
-    images = _chosen(split, settings["images"])
+    images = _chosen(split, settings.images)
     warps = named_warps(settings)
     found: dict[str, list[float]] = {key: [] for key in warps}
     rows: list[tuple[str, list[View]]] = []
@@ -104,12 +104,12 @@ def evaluate_equivariance(
     LOG.info("%s: %s on %d images: mean difference %s", output, name, len(images), mean)
 
 
-def named_warps(settings: Mapping[str, Any]) -> dict[str, Warp]:
+def named_warps(settings: EquivarianceSettings) -> dict[str, Warp]:
     """The transforms to measure, by the names that tables show."""
-    warps = {f"scale {scale:g}": Warp((Scale(scale),)) for scale in settings["scales"]}
-    if settings["flip"]:
+    warps = {f"scale {scale:g}": Warp((Scale(scale),)) for scale in settings.scales}
+    if settings.flip:
         warps["flip"] = Warp((Flip(),))
-    return warps | {f"rotate {angle:g}°": Warp((Rotate(angle),)) for angle in settings["angles"]}
+    return warps | {f"rotate {angle:g}°": Warp((Rotate(angle),)) for angle in settings.angles}
 
 
 def map_difference(expected: Tensor, found: Tensor, known: Tensor) -> float | None:

@@ -5,9 +5,8 @@ single scale and for the sum of the scales. No map is stored: each image is read
 its views passes the network once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from ssenet_core.evaluation.entries import (
 from ssenet_core.io.files import write_json
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, pick_device
+from ssenet_core.settings import AlphaGrid, CamInference, CamTraining
 
 
 def evaluate_scales(
@@ -35,10 +35,10 @@ def evaluate_scales(
     checkpoint: str | Path,
     output: str | Path,
     name: str,
-    settings: Mapping[str, Any],
+    settings: CamInference,
     scales: Sequence[float],
     alpha: float,
-    alphas: Mapping[str, Any],
+    alphas: AlphaGrid,
 ) -> None:
     """Score the class activation maps of every single scale, and of all scales together.
 
@@ -46,30 +46,30 @@ def evaluate_scales(
         manifest: the split's manifest; its images need masks and tags.
         checkpoint: a CAM network's.
         output: JSON to write: an entry a scale under "scales", by name ("0.5", ..., "MS" for the
-            sum over `settings["scales"]`), each with its curve.
+            sum over `settings.scales`), each with its curve.
         name: the CAM variant.
-        settings: `inference` of the variant: scales, flip, precision.
+        settings: `inference` of the variant.
         scales: the single scales to score.
         alpha: background score at which mIoU, mFN and mFP are given.
-        alphas: `{start, stop, count}` of the curves' thresholds.
+        alphas: the curves' thresholds.
 
     Raises:
         SSENetError: a file is missing, damaged, or does not fit its mask, or tags are unknown.
     """
     device = pick_device()
-    network, facts = load_checkpoint(checkpoint, "cam", device)
-    alignment = facts["settings"]["alignment"]
+    network, facts = load_checkpoint(checkpoint, CamTraining, device)
+    alignment = facts.settings.alignment
     split = load_manifest(manifest)
-    grid = alpha_grid(**alphas)
-    together = list(settings["scales"])
+    grid = alpha_grid(alphas)
+    together = list(settings.scales)
     every = sorted({*scales, *together})
     names = {f"{scale:g}": [scale] for scale in scales} | {MULTI_SCALE: together}
     curves = {key: ThresholdCurve([*grid, alpha], split.num_classes) for key in names}
     for record in scored_images(split, f"Scoring scales of {name}"):
         photograph, truth, tags = record.photograph(), true_labels(record), record.known_tags
-        with torch.inference_mode(), autocast(device, settings["precision"]):
+        with torch.inference_mode(), autocast(device, settings.precision):
             maps = {
-                scale: single_scale_maps(network, photograph, scale, settings["flip"], alignment)
+                scale: single_scale_maps(network, photograph, scale, settings.flip, alignment)
                 for scale in every
             }
         for key, members in names.items():

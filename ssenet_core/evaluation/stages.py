@@ -7,7 +7,7 @@ that names every missing file, or the file that is damaged, of another size than
 unknown labels.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from ssenet_core.io.files import write_json
 from ssenet_core.io.images import read_label_png
 from ssenet_core.io.maps import ClassMaps, read_maps, read_refined
 from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.settings import AlphaGrid
 
 TAGLESS_STAGES = frozenset({"deeplab"})  # the network's answer; every earlier stage is told tags
 # What `infer_cam` writes about each image's classes; files that do not say were masked by tags.
@@ -49,7 +50,7 @@ def evaluate_cam(
     output: str | Path,
     name: str,
     alpha: float,
-    alphas: Mapping[str, Any] | Sequence[float],
+    alphas: AlphaGrid,
 ) -> None:
     """Score class activation maps at background score `alpha`, and over `alphas` as a curve.
 
@@ -59,12 +60,12 @@ def evaluate_cam(
         output: JSON to write.
         name: the CAM variant.
         alpha: background score at which the maps are judged.
-        alphas: thresholds of the curve, or `{start, stop, count}` of an even grid.
+        alphas: thresholds of the curve.
 
     Raises:
         SSENetError: a file is missing, damaged, or does not fit its mask.
     """
-    grid = alpha_grid(**alphas) if isinstance(alphas, Mapping) else list(alphas)
+    grid = alpha_grid(alphas)
     split = load_manifest(manifest)
     curve = ThresholdCurve([*grid, alpha], split.num_classes)
     empty, tags_used = EmptyImages(split.num_classes), True

@@ -10,47 +10,32 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import is_file
 from ssenet_core.io.tensors import load_tensors
 from ssenet_core.models.backbone import Backbone
-from ssenet_core.models.catalogue import (
-    TIMM,
-    backbone_faults,
-    norm_epsilon,
-    normalisation,
-    output_stride,
-)
+from ssenet_core.models.catalogue import TIMM, norm_epsilon, normalisation
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
 from ssenet_core.models.timm_backbone import TimmBackbone
+from ssenet_core.settings import BackboneSettings
 
 SHOWN = 5  # names of each fault in a message about weights
 
 
-def build_backbone(settings: Mapping[str, Any]) -> Backbone:
-    """The backbone that a `backbone` section of the configuration describes, weights not loaded.
-
-    Args:
-        settings: name, output_stride, freeze_batch_norm, frozen_stages; and of resnet38 width,
-            dilations, dropout.
-
-    Raises:
-        SSENetError: no such backbone, or it has no such output stride or stages.
-    """
-    faults = list(backbone_faults(settings))
-    if faults:
-        raise SSENetError("; ".join(faults))
-    freezing = {key: settings[key] for key in ("freeze_batch_norm", "frozen_stages")}
-    if settings["name"] != "resnet38":
+def build_backbone(settings: BackboneSettings) -> Backbone:
+    """The backbone that settings describe, weights not loaded."""
+    if settings.name != "resnet38":
         return TimmBackbone(
-            settings["name"].removeprefix(TIMM),
-            output_stride=output_stride(settings),
-            normalisation=normalisation(settings),
-            norm_epsilon=norm_epsilon(settings),
-            **freezing,
+            settings.name.removeprefix(TIMM),
+            output_stride=settings.output_stride,
+            normalisation=normalisation(settings.name),
+            norm_epsilon=norm_epsilon(settings.name),
+            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_stages=settings.frozen_stages,
         )
     return ResNet38(
-        settings["width"],
-        dilations=tuple(settings["dilations"]),
-        dropout=tuple(settings["dropout"]),
-        **freezing,
+        settings.width,
+        dilations=settings.dilations,
+        dropout=settings.dropout,
+        freeze_batch_norm=settings.freeze_batch_norm,
+        frozen_stages=settings.frozen_stages,
     )
 
 

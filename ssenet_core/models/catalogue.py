@@ -4,13 +4,11 @@ Without torch, so that a configuration is checked before any job starts; timm is
 networks that are not listed here.
 """
 
-from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssenet_core.errors import SSENetError
 
-STRIDE = 8  # where a section names none
 OUTPUT_STRIDES = (8, 16)
 TIMM = "timm:"  # begins the name of any other network of timm
 
@@ -65,23 +63,16 @@ BACKBONES = {
 }
 
 
-def output_stride(settings: Mapping[str, Any]) -> int:
-    """Pixels between neighbouring cells of the backbone that a `backbone` section describes."""
-    return int(settings.get("output_stride", STRIDE))
+def normalisation(backbone: str) -> Normalisation:
+    """How images are normalised for the backbone of a name."""
+    if backbone in BACKBONES:
+        return BACKBONES[backbone].normalisation
+    return _timm_normalisation(backbone.removeprefix(TIMM))
 
 
-def normalisation(settings: Mapping[str, Any]) -> Normalisation:
-    """How images are normalised for the backbone that a `backbone` section describes."""
-    name = settings["name"]
-    if name in BACKBONES:
-        return BACKBONES[name].normalisation
-    return _timm_normalisation(name.removeprefix(TIMM))
-
-
-def norm_epsilon(settings: Mapping[str, Any]) -> float | None:
-    """Epsilon of batch normalisation in a section's backbone; None for the architecture's own."""
-    name = settings["name"]
-    return BACKBONES[name].norm_epsilon if name in BACKBONES else None
+def norm_epsilon(backbone: str) -> float | None:
+    """Epsilon of batch normalisation in a backbone; None for the architecture's own."""
+    return BACKBONES[backbone].norm_epsilon if backbone in BACKBONES else None
 
 
 @cache
@@ -92,30 +83,8 @@ def _timm_normalisation(name: str) -> Normalisation:
     return Normalisation(tuple(config.mean), tuple(config.std)) if config else IMAGENET
 
 
-def backbone_faults(settings: Mapping[str, Any]) -> Iterator[str]:
-    """What a `backbone` section asks of its kind of backbone in vain."""
-    name = settings["name"]
-    stride = output_stride(settings)
-    if name.startswith(TIMM):
-        yield from _timm_faults(name, stride, tuple(settings["frozen_stages"]))
-        return
-    if name not in BACKBONES:
-        yield f"backbone.name: found {name!r}, allowed: {', '.join(BACKBONES)} or {TIMM}NAME"
-        return
-    known = BACKBONES[name]
-    if stride not in known.output_strides:
-        allowed = " or ".join(map(str, known.output_strides))
-        yield f"backbone.output_stride: found {stride}, allowed for {name}: {allowed}"
-    unknown = [stage for stage in settings["frozen_stages"] if stage not in known.stages]
-    if unknown:
-        yield (
-            f"backbone.frozen_stages: {name} has no {', '.join(unknown)}; "
-            f"it has {', '.join(known.stages)}, and [] freezes none"
-        )
-
-
 @cache
-def _timm_faults(name: str, stride: int, stages: tuple[str, ...]) -> tuple[str, ...]:
+def timm_faults(name: str, stride: int, stages: tuple[str, ...]) -> tuple[str, ...]:
     """What timm's network of a name cannot do, by building it without memory."""
     import torch
 
@@ -134,9 +103,3 @@ def keys_without_effect(name: str) -> tuple[str, ...]:
     others = {key for kind in BACKBONES.values() for key in kind.keys}
     own = BACKBONES[name].keys if name in BACKBONES else ()
     return tuple(sorted(others.difference(own)))
-
-
-def described(settings: Mapping[str, Any]) -> str:
-    """A backbone's name, with its width if it has one: two that differ here share no weights."""
-    name = str(settings["name"])
-    return f"{name} of width {settings['width']:g}" if name == "resnet38" else name

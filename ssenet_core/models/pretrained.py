@@ -4,13 +4,12 @@ Without torch, so that the workflow can ask while it is read. Raises `SSENetErro
 that ought to be installed is not.
 """
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.catalogue import TIMM
+from ssenet_core.settings import BackboneSettings
 
 IMAGENET = "imagenet"  # the value of `backbone.weights`
 PACKAGES = {
@@ -52,23 +51,23 @@ def weights_file(backbone: str, folder: str | Path) -> str:
     return f"{folder}/{name}.safetensors" if backbone.startswith(TIMM) else f"{folder}/{name}.pth"
 
 
-def first_weights_file(backbone: Mapping[str, Any], folder: str | Path) -> str | None:
+def first_weights_file(backbone: BackboneSettings, folder: str | Path) -> str | None:
     """The file that a variant's first weights are read from; None if none has to be put in place.
 
     ImageNet weights may lie in an installed package; a CAM network's are the workflow's own.
 
     Args:
-        backbone: the variant's section `backbone`.
+        backbone: the variant's backbone.
         folder: of downloads, with weights in its folder `weights`.
 
     Raises:
         SSENetError: as `packaged_weights`.
     """
-    name, source = backbone["name"], backbone["weights"]
+    name, source = backbone.name, backbone.weights
     if source is None or source.partition(":")[0] == "cam":
         return None
     if source != IMAGENET:
-        return str(source)
+        return source
     if is_packaged(name):
         packaged_weights(name)
         return None

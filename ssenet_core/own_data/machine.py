@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from ssenet_core.config import gpus_a_job
+from ssenet_core.compute import gpus_a_job
 
 GIBIBYTE = 2**30
 
@@ -36,7 +36,7 @@ def this_machine() -> Machine:
     with_affinity = hasattr(os, "sched_getaffinity")  # Linux has it, macOS has not
     cores = len(os.sched_getaffinity(0)) if with_affinity else os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIBIBYTE
-    if not gpus_a_job({"gpus": "auto"}):
+    if not gpus_a_job("auto"):
         return Machine(cores, memory)
     import torch  # seconds, which a machine without a GPU need not wait
 

@@ -16,6 +16,7 @@ from ssenet_core.own_data.sizes import Sizes
 from ssenet_core.own_data.split import Splits
 from ssenet_core.own_data.survey import Survey
 from ssenet_core.own_data.weights import Weights
+from ssenet_core.settings import DatasetSettings, validated
 
 FROM_SCRATCH = (
     "No first weights: the network `pretrained` learns the tags from random weights, and the",
@@ -29,7 +30,7 @@ FROM_WEIGHTS = (
 
 def dataset_settings(
     name: str, found: Survey, splits: Splits, *, lists: Path | None, masks: Path | None
-) -> dict[str, Any]:
+) -> DatasetSettings:
     """The section `dataset`; folders are relative to that of the photographs.
 
     Args:
@@ -51,7 +52,7 @@ def dataset_settings(
         "val": "val" if splits.val else None,
         "test": None,
     }
-    return {
+    section = {
         "name": name,
         "source": "voc",
         "root": str(root),
@@ -64,6 +65,7 @@ def dataset_settings(
         "list_dir": relative(lists) if lists else ".",
         "lists": names,
     }
+    return validated(DatasetSettings, section, "dataset")
 
 
 def _scored_list(splits: Splits) -> str | None:
@@ -74,7 +76,7 @@ def _scored_list(splits: Splits) -> str | None:
 
 def overlay_text(
     file: str,
-    dataset: Mapping[str, Any],
+    dataset: DatasetSettings,
     stages: Mapping[str, Any],
     sizes: Sizes,
     machine: Machine,
@@ -90,16 +92,17 @@ def overlay_text(
         machine: what they were chosen for.
         weights: the first weights, if there are any.
     """
-    scored = "scored against the masks" if dataset["mask_dir"] else "scored nowhere: no masks"
+    scored = "scored against the masks" if dataset.mask_dir else "scored nowhere: no masks"
     edge = f"The photographs' longest edge is {sizes.edge} pixels (the median)"
     cam = stages["cam"]["defaults"]
     trained = cam["resize"]
+    written = dataset.model_dump(mode="json", exclude_unset=True)
     lines = [
         f"# snakemake --cores all --configfile {file}",
         f"# Written by ssenet init for {machine.described()}.",
         "# What is not here is as in config.yaml; docs/configuration.md describes every key.",
         "",
-        *_section("dataset", dataset, _dataset_comments(scored)),
+        *_section("dataset", written, _dataset_comments(scored)),
         "",
         "run:",
         "  cams: [ssenet] # baseline beside it shows what equivariance gives",

@@ -14,6 +14,7 @@ from ssenet_core.models.catalogue import BACKBONES
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.survey import Survey
 from ssenet_core.own_data.weights import Weights
+from ssenet_core.settings.sections import LARGEST_SCALE
 
 # With ImageNet weights, as chosen on photographs of PASCAL VOC (docs/results.md).
 CROP = 320
@@ -35,7 +36,6 @@ MEMORY_A_JOB = 2.0  # GiB, of a per-image job
 IMAGES_A_SHARD = 250
 MOST_SHARDS = 144
 MOST_THREADS = 8
-LARGEST_VIEW = 8.0  # of the schema: factors of the image
 
 
 @dataclass(frozen=True)
@@ -200,4 +200,4 @@ def _pretrained(sizes: Sizes, weights: Weights) -> dict[str, Any]:
 def _factors(sizes: Sizes, *crops: float) -> list[float]:
     """Factors of a photograph's size at which its longest edge has so many crops' length."""
     factors = [float(f"{crop * sizes.crop / sizes.edge:.3g}") for crop in crops]
-    return list(dict.fromkeys(min(factor, LARGEST_VIEW) for factor in factors))
+    return list(dict.fromkeys(min(factor, LARGEST_SCALE) for factor in factors))

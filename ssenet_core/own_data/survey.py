@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -22,6 +21,7 @@ from ssenet_core.data.tag_table import TagTable, read_tag_table
 from ssenet_core.data.tags import unlearnable
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
+from ssenet_core.settings import DatasetSettings, validated
 
 ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
 
@@ -117,9 +117,9 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
 
 def dataset_section(
     folder: Path, table: Path, suffix: str, classes: str | Path | Sequence[str] | None
-) -> dict[str, Any]:
+) -> DatasetSettings:
     """The `dataset` section for a folder without masks, lists or splits; paths are absolute."""
-    return {
+    section = {
         "name": "own",
         "source": "voc",
         "root": str(folder),
@@ -128,8 +128,9 @@ def dataset_section(
         "tags_csv": {"train": str(table)},
         "image_dir": ".",
         "image_suffix": suffix,
-        "mask_dir": "",
+        "mask_dir": None,
     }
+    return validated(DatasetSettings, section, "dataset")
 
 
 def _photographs(folder: Path) -> dict[str, None]:

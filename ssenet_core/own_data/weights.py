@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ssenet_core.data.layout import listing
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.catalogue import BACKBONES, backbone_faults
+from ssenet_core.models.catalogue import BACKBONES
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, weights_file
+from ssenet_core.settings import BackboneSettings, validated
 
 USUAL = "efficientnet_lite0"  # its ImageNet weights come with this package's requirements
 NONE = "none"
@@ -65,10 +66,13 @@ def _check(backbone: str) -> None:
             "--backbone resnet38: the paper's network is too large for a start from here; "
             "recipes/voc2012.yaml has its settings"
         )
-    section = {"name": backbone, "output_stride": 8, "frozen_stages": ()}
-    faults = list(backbone_faults(section))
-    if faults:
-        raise SSENetError("; ".join(faults))
+    _plain_backbone(backbone)
+
+
+def _plain_backbone(name: str) -> BackboneSettings:
+    """The settings of a backbone that learns whole, from random weights."""
+    plain = {"weights": None, "freeze_batch_norm": False, "frozen_stages": ()}
+    return validated(BackboneSettings, {"name": name, **plain}, "backbone")
 
 
 def _backbone_of(path: Path) -> str:
@@ -81,11 +85,10 @@ def _backbone_of(path: Path) -> str:
     from ssenet_core.models.backbones import build_backbone, load_backbone_weights
 
     names = [name for name in BACKBONES if name != RESNET38]
-    plain = {"output_stride": 8, "freeze_batch_norm": False, "frozen_stages": ()}
     reasons = []
     for name in names:
         try:
-            load_backbone_weights(build_backbone({"name": name, **plain}), path)
+            load_backbone_weights(build_backbone(_plain_backbone(name)), path)
         except SSENetError as error:
             reasons.append(str(error).removeprefix(f"{path}: "))
         else:

@@ -23,6 +23,7 @@ from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
 from ssenet_core.report.figures import LIGHT, draw, scale_curves, scale_panel, style
 from ssenet_core.report.gallery import contact_sheet, gallery_image
 from ssenet_core.report.results import load_scales
+from ssenet_core.settings import CamTraining
 
 ACROSS = 4  # panels of a chart side by side, at the most
 DOTS_AN_INCH = 150
@@ -73,8 +74,8 @@ def figure2(
     rows = {key: [View("photograph", key, thumbnail(photographs[key]))] for key in photographs}
     device = pick_device()
     for name, checkpoint in checkpoints.items():
-        network, facts = load_checkpoint(checkpoint, "cam", device)
-        alignment = facts["settings"]["alignment"]
+        network, facts = load_checkpoint(checkpoint, CamTraining, device)
+        alignment = facts.settings.alignment
         for scale in scales:
             for record in records:
                 photograph = photographs[record.id]

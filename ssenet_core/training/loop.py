@@ -8,7 +8,7 @@ Fails with `SSENetError` when the loss is not finite, in all processes if it is 
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.jobs import gpu_memory, progress
 from ssenet_core.models.checkpoints import save_checkpoint
 from ssenet_core.models.device import placed
+from ssenet_core.settings import AnyTraining, DeepLabTraining
 from ssenet_core.training.batch_norm import synchronise_batch_norm
 from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
 from ssenet_core.training.devices import ANY_DEVICE
@@ -43,25 +44,27 @@ class Training:
     """One training run.
 
     Attributes:
-        kind: cam, affinity or deeplab.
         network: what is trained; its `head()` names the layers with new weights.
         dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
         loss: the named parts of a batch's loss; "loss" is minimised.
-        settings: the stage's section (seed, batch_size, optimizer, precision, save_every, and
-            epochs or iterations).
+        settings: what it depends on; their class says which network it is.
         classes: foreground class names, for the checkpoint.
         data: checksum of what the dataset reads, for the resume key.
         pictures: draws what the network sees, for TensorBoard, whenever a resume point is saved.
     """
 
-    kind: str
     network: Any
     dataset: Dataset[Any]
     loss: LossFunction
-    settings: Mapping[str, Any]
+    settings: AnyTraining
     classes: tuple[str, ...]
     data: str
     pictures: Pictures | None = None
+
+    @property
+    def kind(self) -> str:
+        """cam, affinity or deeplab."""
+        return self.settings.stage
 
     @property
     def images(self) -> int:
@@ -69,13 +72,13 @@ class Training:
 
     @property
     def epoch_steps(self) -> int:
-        return steps_per_epoch(self.images, min(self.settings["batch_size"], self.images))
+        return steps_per_epoch(self.images, min(self.settings.batch_size, self.images))
 
     @property
     def steps(self) -> int:
-        if "iterations" in self.settings:
-            return int(self.settings["iterations"])
-        return int(self.settings["epochs"]) * self.epoch_steps
+        if isinstance(self.settings, DeepLabTraining):
+            return self.settings.iterations
+        return self.settings.epochs * self.epoch_steps
 
 
 def fit(
@@ -103,12 +106,12 @@ def fit(
             cannot share a batch evenly.
     """
     settings = training.settings
-    fabric = fabric or ANY_DEVICE.fabric(settings["precision"])
-    key = resume_key(settings=dict(settings), data=training.data, code=code)
+    fabric = fabric or ANY_DEVICE.fabric(settings.precision)
+    key = resume_key(settings=settings.used_in_training(), data=training.data, code=code)
     resume = ResumePoint(checkpoint, key)
     if process_count() > 1:
         synchronise_batch_norm(training.network)
-    optimizer = build_optimizer(training.network, training.network.head(), settings["optimizer"])
+    optimizer = build_optimizer(training.network, training.network.head(), settings.optimizer)
     network, optimizer = fabric.setup(placed(training.network, fabric.device), optimizer)
     state = resume.load()
     first = 0 if state is None else state["step"]
@@ -142,7 +145,6 @@ def fit(
     save_checkpoint(
         checkpoint,
         network.module,
-        kind=training.kind,
         settings=settings,
         classes=training.classes,
     )
@@ -169,10 +171,10 @@ def _agree_on(first: int, resume: ResumePoint) -> None:
 def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> Any:
     sampler = StepBatches(
         training.images,
-        training.settings["batch_size"],
+        training.settings.batch_size,
         first=first,
         steps=training.steps,
-        seed=training.settings["seed"],
+        seed=training.settings.seed,
         rank=process_rank(),
         processes=process_count(),
     )
@@ -189,7 +191,7 @@ def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> An
         description=f"training {training.kind}, step",
         done=first,
         unit="images",
-        size=min(training.settings["batch_size"], training.images),
+        size=min(training.settings.batch_size, training.images),
     )
 
 
@@ -204,10 +206,10 @@ def _step(
     resume: ResumePoint,
 ) -> None:
     """One step of gradient descent; dropout's random state is a function of seed, step and rank."""
-    settings = training.settings["optimizer"]
+    settings = training.settings.optimizer
     own_numbers = process_rank() * RANK_STRIDE
-    torch.manual_seed(training.settings["seed"] * 1_000_003 + step + own_numbers)
-    rate = poly_rate(step, training.steps, settings["lr"], settings["power"])
+    torch.manual_seed(training.settings.seed * 1_000_003 + step + own_numbers)
+    rate = poly_rate(step, training.steps, settings.lr, settings.power)
     set_rate(optimizer, rate)
     optimizer.zero_grad(set_to_none=True)
     with gpu_memory(

@@ -5,21 +5,21 @@ Source: the paper's implementation details (SGD); the groups are AffinityNet's: 
 networks that are trained from scratch on little.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
+from ssenet_core.settings import OptimizerSettings
+
 
 def build_optimizer(
-    network: nn.Module, head: Iterable[nn.Module], settings: Mapping[str, Any]
+    network: nn.Module, head: Iterable[nn.Module], settings: OptimizerSettings
 ) -> torch.optim.Optimizer:
     """The optimiser over the trainable parameters of `network`.
 
     Args:
         head: modules of `network` that start from random weights.
-        settings: name (sgd or adamw), lr, momentum (of SGD), weight_decay, head_lr (factor).
 
     Returns:
         Groups old weights, old biases, new weights, new biases; each has a `factor` on the rate.
@@ -32,20 +32,20 @@ def build_optimizer(
     for parameter in network.parameters():
         if parameter.requires_grad:
             groups[id(parameter) in new, parameter.ndim == 1].append(parameter)
-    lr, head_lr = settings["lr"], settings["head_lr"]
+    lr, head_lr = settings.lr, settings.head_lr
     described = [
         {
             "params": parameters,
             "lr": lr,
             "factor": (head_lr if is_new else 1) * (2 if is_bias else 1),
-            "weight_decay": 0.0 if is_bias else settings["weight_decay"],
+            "weight_decay": 0.0 if is_bias else settings.weight_decay,
         }
         for (is_new, is_bias), parameters in groups.items()
         if parameters
     ]
-    if settings["name"] == "adamw":
+    if settings.name == "adamw":
         return torch.optim.AdamW(described, lr=lr)
-    return torch.optim.SGD(described, lr=lr, momentum=settings["momentum"])
+    return torch.optim.SGD(described, lr=lr, momentum=settings.momentum)
 
 
 def poly_rate(step: int, steps: int, lr: float, power: float) -> float:

@@ -4,7 +4,6 @@ In: the job's files and settings, and what is the network's own: its dataset and
 checkpoint and a table of metrics.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ssenet_core.io.files import remove_leftovers, sha256_file
 from ssenet_core.models.backbones import load_backbone_weights
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
+from ssenet_core.settings import AnyTraining, BackboneSettings
 from ssenet_core.training.devices import ANY_DEVICE, Devices
 from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
 
@@ -64,9 +64,8 @@ class TrainingRun:
 
 def train(
     fabric: Fabric,
-    kind: str,
     run: TrainingRun,
-    settings: Mapping[str, Any],
+    settings: AnyTraining,
     images: Manifest,
     dataset: Dataset[Any],
     loss: LossFunction,
@@ -77,23 +76,21 @@ def train(
 
     Args:
         fabric: of this process, see `launch`.
-        kind: cam, affinity or deeplab.
         run: the job.
-        settings: the stage's section of the configuration.
+        settings: what the training depends on; their class says which network it is.
         images: the manifest that the run names.
         dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
         loss: the named parts of a batch's loss.
         labels: checksum of the label files that the dataset reads beside the photographs.
         pictures: draws what the network sees, for TensorBoard.
     """
-    torch.manual_seed(settings["seed"])
-    network = build_network(kind, settings, images.classes)
-    start, weights = "", _first_weights(run, settings["backbone"])
+    torch.manual_seed(settings.seed)
+    network = build_network(settings, images.classes)
+    start, weights = "", _first_weights(run, settings.backbone)
     if weights is not None:
         load_backbone_weights(network.backbone, weights)
         start = sha256_file(weights)
     training = Training(
-        kind=kind,
         network=network,
         dataset=dataset,
         loss=loss,
@@ -113,11 +110,11 @@ def train(
     )
 
 
-def _first_weights(run: TrainingRun, backbone: Mapping[str, Any]) -> str | Path | None:
+def _first_weights(run: TrainingRun, backbone: BackboneSettings) -> str | Path | None:
     """The file of a network's first weights, if it has one.
 
     An installed package's file is no input of the job: its date changes with each installation.
     """
-    if run.weights is None and backbone["weights"] == IMAGENET and is_packaged(backbone["name"]):
-        return packaged_weights(backbone["name"])
+    if run.weights is None and backbone.weights == IMAGENET and is_packaged(backbone.name):
+        return packaged_weights(backbone.name)
     return run.weights

@@ -18,6 +18,7 @@ from ssenet_core.crf import dense_crf
 from ssenet_core.io.images import read_label_png
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.settings import AffinityTraining, RandomWalk
 from ssenet_core.shard import Shard
 
 STRIDE = 8
@@ -37,8 +38,8 @@ VALUES = [
 ]
 
 
-def settings_with(over: dict[str, Any]) -> dict[str, Any]:
-    return stage_settings("affinity", {"random_walk": {"crf": None} | over})["random_walk"]
+def settings_with(over: dict[str, Any]) -> RandomWalk:
+    return stage_settings("affinity", {"random_walk": {"crf": None} | over}).random_walk
 
 
 def patches(seed: int, channels: int) -> NDArray[np.float64]:
@@ -67,11 +68,11 @@ def block_means(maps: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def dense_walk(
-    picture: NDArray[np.uint8], maps: ClassMaps, settings: dict[str, Any], features: int
+    picture: NDArray[np.uint8], maps: ClassMaps, settings: RandomWalk, features: int
 ) -> NDArray[np.float64]:
     """Scores after the walk, background first, (3, *SIZE), all by matrices of cells x cells."""
     cells = block_means(maps.maps)
-    alpha, power = (settings["background"][key] for key in ("alpha", "power"))
+    alpha, power = settings.background.alpha, settings.background.power
     background = (
         (1 - cells.max(axis=0)) ** power if alpha is None else np.full_like(cells[0], alpha)
     )
@@ -79,13 +80,13 @@ def dense_walk(
     seen = colour_maps(torch.from_numpy(picture), FEATURES).numpy()[:, ::STRIDE, ::STRIDE]
     matrix = np.eye(cells[0].size)
     for (i, p), (j, q) in combinations(enumerate(np.ndindex(cells[0].shape)), 2):
-        if np.hypot(*np.subtract(p, q)) < settings["radius"] and (
-            settings["pairs"] == "all" or begins_inside(p, cells[0].shape, settings["radius"])
+        if np.hypot(*np.subtract(p, q)) < settings.radius and (
+            settings.pairs == "all" or begins_inside(p, cells[0].shape, settings.radius)
         ):
             difference = np.abs(seen[:, *p] - seen[:, *q]).sum() / features
-            matrix[i, j] = matrix[j, i] = np.exp(-difference) ** settings["beta"]
+            matrix[i, j] = matrix[j, i] = np.exp(-difference) ** settings.beta
     transition = matrix / matrix.sum(axis=0)
-    walked = scores.reshape(3, -1) @ np.linalg.matrix_power(transition, 2 ** settings["steps_log2"])
+    walked = scores.reshape(3, -1) @ np.linalg.matrix_power(transition, 2**settings.steps_log2)
     # Bilinear between the middles of the blocks.
     middles = ((np.arange(edge) - (STRIDE - 1) / 2) / STRIDE for edge in SIZE)
     return bilinear(walked.reshape(scores.shape), *middles)
@@ -99,7 +100,7 @@ def begins_inside(first: tuple[int, ...], cells: tuple[int, ...], radius: int) -
 
 def affinity_network(folder: Path) -> Any:
     write_colour_network(folder / "model.pt", "affinity", CLASSES, FEATURES)
-    return load_checkpoint(folder / "model.pt", "affinity", torch.device("cpu"))[0]
+    return load_checkpoint(folder / "model.pt", AffinityTraining, torch.device("cpu"))[0]
 
 
 @pytest.mark.parametrize("over", VALUES, ids=str)
@@ -118,7 +119,7 @@ def test_scores_are_the_maps_after_the_steps_of_the_dense_walk(
 @pytest.mark.parametrize("crf", [False, True])
 def test_pseudo_labels_are_the_values_of_the_highest_scores(tmp_path: Path, crf: bool) -> None:
     network = affinity_network(tmp_path)
-    over = {"crf": stage_settings("affinity", {})["random_walk"]["crf"]} if crf else {}
+    over = {"crf": stage_settings("affinity", {}).random_walk.crf.plain()} if crf else {}
     settings = settings_with({"background": {"alpha": 0.5}, "steps_log2": 3, **over})
     pictures = [picture(seed) for seed in (4, 5)]
     images = write_pictures(tmp_path, "picture", [(one, LABELS, None) for one in pictures]).images
@@ -136,7 +137,7 @@ def test_pseudo_labels_are_the_values_of_the_highest_scores(tmp_path: Path, crf:
         scores = dense_walk(one, given, settings, network.mix.out_channels)
         if crf:
             shares = (scores / scores.sum(axis=0)).astype(np.float32)
-            scores = dense_crf(one, shares, **settings["crf"])
+            scores = dense_crf(one, shares, settings.crf)
         labels = np.array([0, *LABELS])[scores.argmax(axis=0)]
         # The CRF may turn a difference in the last digit into another label, without it all agree.
         assert (read_label_png(file) != labels).mean() <= (0.01 if crf else 0)

@@ -100,8 +100,8 @@ def test_the_first_loss_is_that_of_the_pairs_within_the_radius(
     metrics = tmp_path / "metrics.csv"
     run = TrainingRun(tmp_path / "manifest.json", tmp_path / "model.pt", metrics)
     train_affinity(run, settings, labels_dir=tmp_path, powers=(4, 24))
-    torch.manual_seed(settings["seed"])
-    network = build_network("affinity", settings, photographs.classes).train()
+    torch.manual_seed(settings.seed)
+    network = build_network(settings, photographs.classes).train()
     item = ConfidentViews(photographs, tmp_path, (4, 24), settings)[Draw(0, 0)]
     with torch.no_grad():
         affinities = pair_affinities(network(item["image"][None]), radius, pairs)

@@ -16,6 +16,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, sha256_file
 from ssenet_core.io.maps import read_maps
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.settings import CamInference
 from ssenet_core.shard import Shard
 
 
@@ -65,7 +66,7 @@ def test_a_shard_is_written_with_its_record(tmp_path: Path) -> None:
     files = [tmp_path / "maps" / f"{image.id}.h5" for image in images.images]
     infer_cam(
         Shard(manifest, files, tmp_path / "record.json", 7),
-        {"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
+        CamInference(scales=(1.0, 0.5), flip=True, precision="32-true"),
         checkpoint=checkpoint,
     )
     assert read_json(tmp_path / "record.json") == {
@@ -86,16 +87,15 @@ def test_no_class_is_an_answer_and_no_tags_are_a_question(tmp_path: Path) -> Non
     split = make_split(tmp_path, "train")
     ids = [empty_image(split, number, tags) for number, tags in enumerate(([], None))]
     torch.manual_seed(0)
-    network = build_network("cam", SETTINGS, CLASSES).eval()
+    network = build_network(SETTINGS["cam"], CLASSES).eval()
     weights = network.classifier.weight.data
     weights.abs_()
     weights[1] *= -1  # features are ReLU'd: of this class nothing is found, of the others all
-    settings = {"kind": "cam", "settings": SETTINGS, "classes": CLASSES}
-    save_checkpoint(tmp_path / "model.pt", network, **settings)
+    save_checkpoint(tmp_path / "model.pt", network, settings=SETTINGS["cam"], classes=CLASSES)
     files = [tmp_path / "found" / f"{image_id}.h5" for image_id in ids]
     infer_cam(
         Shard(split.manifest, files, tmp_path / "record.json", 0),
-        {"scales": [1.0, 0.5], "flip": True, "precision": "32-true"},
+        CamInference(scales=(1.0, 0.5), flip=True, precision="32-true"),
         checkpoint=tmp_path / "model.pt",
     )
     known, unknown = (read_maps(file, "classes_from") for file in files)
@@ -114,16 +114,16 @@ def test_numbers_that_are_too_large_are_refused(
     manifest = make_split(tmp_path, "train").manifest
     images = load_manifest(manifest)
     torch.manual_seed(0)
-    network = build_network("cam", SETTINGS, images.classes)
+    network = build_network(SETTINGS["cam"], images.classes)
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(factor)
     save_checkpoint(
-        tmp_path / "model.pt", network, kind="cam", settings=SETTINGS, classes=images.classes
+        tmp_path / "model.pt", network, settings=SETTINGS["cam"], classes=images.classes
     )
     first = images.images[0].id
     files = [tmp_path / "maps" / f"{first}.h5"]
-    settings = {"scales": [1.0], "flip": True, "precision": precision}
+    settings = CamInference(scales=(1.0,), flip=True, precision=precision)
     with pytest.raises(
         SSENetError, match=rf"image {first}: .* not finite, in precision {precision};"
     ):

@@ -27,7 +27,7 @@ def written(folder: Path, rows: Any, pictures: list[Any], **inference: Any) -> l
     files = [folder / "maps" / f"{image.id}.h5" for image in images]
     infer_cam(
         Shard(folder / "manifest.json", files, folder / "record.json", 0),
-        stage_settings("cam", {"inference": inference})["inference"],
+        stage_settings("cam", {"inference": inference}).inference,
         checkpoint=folder / "model.pt",
     )
     return [read_maps(file, "classes_from") for file in files]

@@ -17,8 +17,8 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.config import merged, resolve
 from ssenet_core.models.checkpoints import build_network
+from ssenet_core.settings import load, merged
 from ssenet_core.training.loop import Batch, Training, fit
 
 CROP, CLASSES, STEPS = (112, 112), 20, 3
@@ -44,7 +44,7 @@ def random_network(settings: Any) -> nn.Module:
     """Random weights; the frozen normalisation has the images' statistics, or numbers would grow
     from layer to layer."""
     torch.manual_seed(0)
-    network = build_network("cam", settings, [f"class {label}" for label in range(CLASSES)])
+    network = build_network(settings, [f"class {label}" for label in range(CLASSES)])
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train()
@@ -73,9 +73,10 @@ def published_loss(network: nn.Module, images: Tensor, tags: Tensor, rate: float
 @pytest.mark.slow
 def test_weights_after_three_steps(tmp_path: Path) -> None:
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
-    settings = resolve(merged(CONFIG, recipe), "cam", "ssenet")
-    settings = merged(settings, {"batch_size": 2, "precision": "64-true"})
-    settings = {**settings, "iterations": STEPS}
+    settings = load(merged(CONFIG, recipe)).cam.resolve("ssenet")
+    # An epoch of two images is one step.
+    change = {"batch_size": 2, "precision": "64-true", "epochs": STEPS}
+    settings = settings.model_copy(update=change)
     network = random_network(settings)
     start, other = copy.deepcopy(network.state_dict()), copy.deepcopy(network).train()
     batches: list[Batch] = []
@@ -85,11 +86,11 @@ def test_weights_after_three_steps(tmp_path: Path) -> None:
         return cam_loss(settings)(network, batch)
 
     names = tuple(f"class {label}" for label in range(CLASSES))
-    training = Training("cam", network, TwoImages(), noted, settings, names, data="")
+    training = Training(network, TwoImages(), noted, settings, names, data="")
     fit(training, checkpoint=tmp_path / "model.pt", metrics=tmp_path / "metrics.csv")
 
     for step, batch in enumerate(batches):
-        torch.manual_seed(settings["seed"] * 1_000_003 + step)  # of dropout
+        torch.manual_seed(settings.seed * 1_000_003 + step)  # of dropout
         published_loss(other, batch["image"], batch["tags"], rate=0.3).backward()
         with torch.no_grad():
             for name, weight in other.named_parameters():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stage_settings import stage_settings
 from tiny_network import Normalised
 from torch import Tensor, nn
 from torch.nn import functional
@@ -73,7 +74,8 @@ def trained(
 ) -> tuple[dict[str, float], list[Tensor]]:
     """What training computes: the loss's parts, and its gradient."""
     ser = {"weight": 0.7, "transforms": ["scale"], "rate": rate, **kind}
-    parts = cam_loss({"ser": ser, "alignment": "plain"})(network, {"image": images, "tags": TAGS})
+    settings = stage_settings("cam", {"ser": ser, "alignment": "plain"})
+    parts = cam_loss(settings)(network, {"image": images, "tags": TAGS})
     parts["loss"].backward()
     gradients = [parameter.grad.clone() for parameter in network.parameters()]
     network.zero_grad()

@@ -2,18 +2,19 @@
 
 import cmath
 import math
-from typing import Any
 
 import pytest
 import torch
+from stage_settings import stage_settings
 from torch import Tensor, nn
 
 from ssenet_core.cam.losses import raw_equivariance_loss, scale_equivariance_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Step, Warp, draw_warp
-from ssenet_core.models.catalogue import STRIDE
 from ssenet_core.models.geometry import maps_to_view
+from ssenet_core.settings import SerSettings
 
+STRIDE = 8  # pixels between cells
 VIEW = (88, 104)  # height, width
 TAGS = torch.tensor([[1.0, 0.0], [1.0, 1.0]]).double()
 STEPS: dict[str, tuple[Step, ...]] = {
@@ -245,13 +246,15 @@ def test_an_equivariant_network_has_no_equivariance_loss(
     ser["compared_at"] = compared_at
     for alignment, equal in (("cells", True), ("plain", False)):
         torch.manual_seed(4)
-        parts = cam_loss({"ser": ser, "alignment": alignment})(Sampler(), batch)
+        parts = cam_loss(stage_settings("cam", {"ser": ser, "alignment": alignment}))(
+            Sampler(), batch
+        )
         assert (float(parts["equivariance"]) < 1e-8) == equal
         assert parts["loss"] == parts["classification"] + parts["equivariance"]
 
 
 def test_the_angle_is_a_function_of_the_seed() -> None:
-    ser: dict[str, Any] = {"transforms": ["rotate"], "rate": 0.5, "angle": 15}
+    ser = SerSettings(weight=1, transforms=("rotate",), angle=15)
     angles = []
     for seed in (*range(50), *range(50)):
         torch.manual_seed(seed)
@@ -265,7 +268,7 @@ def test_the_angle_is_a_function_of_the_seed() -> None:
 
 
 def test_the_order_of_the_names_is_that_of_the_steps() -> None:
-    ser = {"transforms": ["flip", "scale"], "rate": 0.25, "angle": 15}
+    ser = SerSettings(weight=1, transforms=("flip", "scale"), rate=0.25)
     before = torch.random.get_rng_state()
     assert draw_warp(ser) == Warp((Flip(), Scale(0.25)))
     assert torch.equal(before, torch.random.get_rng_state())  # nothing is drawn without need

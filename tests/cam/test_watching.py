@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from stage_settings import changed
 from synthetic_run import empty_image, make_split
 from tiny_network import SETTINGS
 
@@ -14,9 +15,9 @@ from ssenet_core.models.checkpoints import build_network
 def test_each_image_is_shown_beside_a_map_a_tag(tmp_path):
     split = make_split(tmp_path, "train", ((32, 48), (40, 40)))
     manifest = load_manifest(split.manifest)
-    watched = WatchedMaps(manifest, SETTINGS | {"resize": [40, 48]})
-    frozen = SETTINGS | {"backbone": SETTINGS["backbone"] | {"freeze_batch_norm": True}}
-    network = build_network("cam", frozen, manifest.classes).train()
+    watched = WatchedMaps(manifest, changed(SETTINGS["cam"], {"resize": [40, 48]}))
+    frozen = changed(SETTINGS["cam"], {"backbone": {"freeze_batch_norm": True}})
+    network = build_network(frozen, manifest.classes).train()
     modes = [module.training for module in network.modules()]
     assert {True, False} == set(modes)
     before = torch.get_rng_state()
@@ -39,12 +40,15 @@ def test_images_without_classes_have_no_maps_to_watch(tmp_path):
     for number, tags in ((0, []), (2, None)):
         empty_image(split, number, tags)
     manifest = load_manifest(split.manifest)
-    watched = WatchedMaps(manifest, SETTINGS | {"resize": [16, 16]})
+    watched = WatchedMaps(manifest, changed(SETTINGS["cam"], {"resize": [16, 16]}))
     assert [record.id for record in watched.records] == ["train_1"]
 
 
 def test_few_images_are_watched_and_always_the_same(tmp_path):
     split = make_split(tmp_path, "train", ((16, 16),) * 9)
     manifest = load_manifest(split.manifest)
-    ids = [record.id for record in WatchedMaps(manifest, SETTINGS | {"resize": [16, 16]}).records]
+    ids = [
+        record.id
+        for record in WatchedMaps(manifest, changed(SETTINGS["cam"], {"resize": [16, 16]})).records
+    ]
     assert ids == ["train_0", "train_2", "train_4", "train_6"]

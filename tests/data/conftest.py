@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ssenet_core.io.images import write_label_png
+from ssenet_core.settings import DatasetSettings
 
 CLASSES = ["cat", "dog", "potted plant"]
 WIDTH, HEIGHT = 24, 16
 
 
 @pytest.fixture
-def voc(tmp_path: Path) -> dict[str, Any]:
+def voc(tmp_path: Path) -> DatasetSettings:
     """Settings of a dataset: train a, b c, d.e; pseudo_eval a; val v, w; tags from a CSV file."""
     root = tmp_path / "photos"
     for folder in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
@@ -32,7 +32,7 @@ def voc(tmp_path: Path) -> dict[str, Any]:
         labels[:4], labels[4:6] = 3, 255
         write_label_png(root / f"SegmentationClass/{image_id}.png", labels)
     (root / "tags.csv").write_text("image,tags\na,cat\nb c,dog cat\nd.e,potted plant;\n")
-    return {
+    section = {
         "name": "photos",
         "source": "voc",
         "root": str(root),
@@ -46,14 +46,15 @@ def voc(tmp_path: Path) -> dict[str, Any]:
         "list_dir": "ImageSets/Segmentation",
         "lists": {"train": "train", "pseudo_eval": "scored", "val": "val", "test": None},
     }
+    return DatasetSettings.model_validate(section)
 
 
 @pytest.fixture
-def annotate(voc: dict[str, Any]) -> Callable[[str, str], Path]:
+def annotate(voc: DatasetSettings) -> Callable[[str, str], Path]:
     """Write an annotation's text for an image; returns its path."""
 
     def write(image_id: str, text: str) -> Path:
-        path = Path(voc["root"]) / "Annotations" / f"{image_id}.xml"
+        path = Path(voc.root) / "Annotations" / f"{image_id}.xml"
         path.write_text(text)
         return path
 

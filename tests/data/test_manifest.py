@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stage_settings import changed
 
 from ssenet_core.data.manifest import Manifest, build_manifest, load_manifest
 from ssenet_core.data.manifest_parts import check_images, join_manifests
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import write_label_png
+from ssenet_core.settings import DatasetSettings
 
-Dataset = dict[str, Any]
+Dataset = DatasetSettings
 
 
 def build(dataset: Dataset, split: str, output: Path, **more: Any) -> Manifest:
@@ -58,18 +60,18 @@ def test_scored_images_have_masks(voc: Dataset, output: Path) -> None:
     assert [record.tags for record in manifest.images] == [None, None]
     scored = build(voc, "pseudo_eval", output)
     assert [record.tags for record in scored.images] == [(1,)]
-    tagged = build(voc | {"tags": ["masks"]}, "val", output)
+    tagged = build(changed(voc, {"tags": ["masks"]}), "val", output)
     assert [record.tags for record in tagged.images] == [(3,), (3,)]
 
 
 def test_test_images_need_neither(voc: Dataset, output: Path) -> None:
-    voc["lists"]["test"] = "train"
-    manifest = build(voc | {"tags": ["masks"]}, "test", output)
+    tested = changed(voc, {"tags": ["masks"], "lists": {"test": "train"}})
+    manifest = build(tested, "test", output)
     assert [(record.tags, record.mask) for record in manifest.images] == [(None, None)] * 3
 
 
 def test_a_dataset_without_masks_has_no_truth(voc: Dataset, output: Path) -> None:
-    manifest = build(voc | {"mask_dir": None}, "val", output)
+    manifest = build(changed(voc, {"mask_dir": None}), "val", output)
     assert [record.mask for record in manifest.images] == [None, None]
 
 
@@ -127,7 +129,7 @@ MASK_FAULTS = [
 def test_spoilt_images_are_named(
     voc: Dataset, output: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
-    spoil(Path(voc["root"]) / "JPEGImages/b c.jpg")
+    spoil(Path(voc.root) / "JPEGImages/b c.jpg")
     (line,) = problems(voc, "train", output)
     assert "b c.jpg" in line
     assert said in line
@@ -137,17 +139,19 @@ def test_spoilt_images_are_named(
 def test_spoilt_masks_are_named_where_they_are_used(
     voc: Dataset, output: Path, spoil: Callable[[Path], None], said: str
 ) -> None:
-    spoil(Path(voc["root"]) / "SegmentationClass/a.png")
+    spoil(Path(voc.root) / "SegmentationClass/a.png")
     (line,) = problems(voc, "pseudo_eval", output)
     assert "a.png" in line
     assert said in line
-    (line,) = problems(voc | {"tags": ["masks"], "lists": {"train": "scored"}}, "train", output)
+    (line,) = problems(
+        changed(voc, {"tags": ["masks"], "lists": {"train": "scored"}}), "train", output
+    )
     assert "a.png" in line
     build(voc, "train", output)  # tags come from the CSV file: no mask is opened
 
 
 def test_tags_that_are_missing_or_no_classes_are_named(voc: Dataset, output: Path) -> None:
-    (Path(voc["root"]) / "tags.csv").write_text("image,tags\na,cow cat\nd.e,\n")
+    (Path(voc.root) / "tags.csv").write_text("image,tags\na,cow cat\nd.e,\n")
     lines = problems(voc, "train", output)
     assert "tags.csv: image a: not in" in lines[0]
     assert "'cow'" in lines[0]
@@ -160,14 +164,14 @@ def test_images_with_none_of_the_classes(
     voc: Dataset, output: Path, annotate: Callable[[str, str], Path]
 ) -> None:
     """From a table, an annotation or a mask; the file tells them from those without tags."""
-    root = Path(voc["root"])
+    root = Path(voc.root)
     (root / "tags.csv").write_text("image,tags\na,cat\nb c,\nv,\n")
     annotate("d.e", "<annotation></annotation>")
-    manifest = build(voc | {"tags": ["csv", "xml"]}, "train", output)
+    manifest = build(changed(voc, {"tags": ["csv", "xml"]}), "train", output)
     assert [record.tags for record in manifest.images] == [(1,), (), ()]
     assert manifest.without_classes == 2
     tables = {"train": "tags.csv", "val": "tags.csv"}
-    manifest = build(voc | {"tags_csv": tables}, "val", output)
+    manifest = build(changed(voc, {"tags_csv": tables}), "val", output)
     assert [record.tags for record in manifest.images] == [(), None]  # w has no row
     assert [entry["tags"] for entry in json.loads(output.read_text())["images"]] == [[], None]
     assert manifest.without_classes == 1
@@ -176,15 +180,15 @@ def test_images_with_none_of_the_classes(
     ground = np.zeros((16, 24), np.uint8)
     ground[0] = 255
     write_label_png(root / "SegmentationClass/v.png", ground)
-    manifest = build(voc | {"tags": ["masks"]}, "val", output)
+    manifest = build(changed(voc, {"tags": ["masks"]}), "val", output)
     assert [record.tags for record in manifest.images] == [(), (3,)]
 
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_one_class_needs_images_without_it(voc: Dataset, output: Path, joined: bool) -> None:
-    dataset = voc | {"classes": ["cat"]}
-    dataset["lists"] |= {"pseudo_eval": None, "val": None}
-    table = Path(voc["root"]) / "tags.csv"
+    lists = {"pseudo_eval": None, "val": None}
+    dataset = changed(voc, {"classes": ["cat"], "lists": lists})
+    table = Path(voc.root) / "tags.csv"
 
     def make() -> Manifest:
         if not joined:
@@ -209,11 +213,11 @@ def test_a_broken_annotation_is_named(
     voc: Dataset, output: Path, annotate: Callable[[str, str], Path]
 ) -> None:
     annotate("a", "<annotation>")
-    assert "a.xml" in problems(voc | {"tags": ["xml", "csv"]}, "train", output)[0]
+    assert "a.xml" in problems(changed(voc, {"tags": ["xml", "csv"]}), "train", output)[0]
 
 
 def test_ids_in_wrong_places_are_named(voc: Dataset, output: Path) -> None:
-    path = Path(voc["root"]) / "ImageSets/Segmentation/train.txt"
+    path = Path(voc.root) / "ImageSets/Segmentation/train.txt"
     path.write_text("a\nb c\na\n")
     lines = problems(
         voc, "train", output, disjoint_from={"val": ["b c", "v"]}, subset_of={"all": ["a", "v"]}
@@ -230,7 +234,7 @@ def test_an_empty_split_is_refused(voc: Dataset, output: Path) -> None:
 
 
 def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
-    root = Path(voc["root"])
+    root = Path(voc.root)
     empty(root / "JPEGImages/a.jpg")
     truncate(root / "JPEGImages/b c.jpg")
     (root / "ImageSets/Segmentation/train.txt").write_text("a\nb c\nd.e\nd.e\ngone\n")
@@ -252,7 +256,7 @@ def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
 def test_an_old_manifest_survives_a_failed_build(voc: Dataset, output: Path) -> None:
     build(voc, "train", output)
     before = output.read_bytes()
-    remove(Path(voc["root"]) / "JPEGImages/a.jpg")
+    remove(Path(voc.root) / "JPEGImages/a.jpg")
     with pytest.raises(SSENetError):
         build(voc, "train", output)
     assert [path.name for path in output.parent.iterdir()] == [output.name]
@@ -272,7 +276,7 @@ def test_files_that_are_no_manifest_are_named(tmp_path: Path, text: str) -> None
 
 def real_dataset(folder: Path, name: str, **settings: Any) -> Dataset:
     """Settings of one of the real sets, which are not part of the project."""
-    return {
+    section = {
         "name": name,
         "source": "voc",
         "root": str(folder / name),
@@ -280,6 +284,7 @@ def real_dataset(folder: Path, name: str, **settings: Any) -> Dataset:
         "lists": {"train": "train", "pseudo_eval": "train", "val": "val", "test": None},
         **settings,
     }
+    return DatasetSettings.model_validate(section)
 
 
 @pytest.mark.real_data
@@ -315,5 +320,5 @@ def test_real_photographs_of_which_a_third_shows_nothing_pass(
     for split, count, without in (("train", 238, 72), ("val", 118, 36)):
         manifest = build(dataset, split, output)
         assert (len(manifest.images), manifest.without_classes) == (count, without)
-        by_mask = build(dataset | {"tags": ["masks"]}, split, output)
+        by_mask = build(changed(dataset, {"tags": ["masks"]}), split, output)
         assert by_mask.without_classes == without

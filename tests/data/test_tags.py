@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stage_settings import changed
 
 from ssenet_core.data.layout import id_problem
 from ssenet_core.data.tag_table import TagTable, parse_tags, read_tag_table
@@ -22,6 +23,7 @@ from ssenet_core.data.tags import (
 )
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import write_label_png
+from ssenet_core.settings import DatasetSettings
 
 CLASSES = {"cat": 1, "dog": 2, "potted plant": 3}
 words = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
@@ -120,13 +122,13 @@ def test_columns_may_stand_apart_by_other_marks(tmp_path: Path, separator: str) 
 
 
 def test_the_first_source_that_knows_the_image_counts(
-    voc: dict[str, Any], annotate: Callable[[str, str], Path]
+    voc: DatasetSettings, annotate: Callable[[str, str], Path]
 ) -> None:
     annotate("a", "<annotation><object><name>dog</name></object></annotation>")
     labels = np.array([[0, 3], [255, 3]], np.uint8)
 
     def tags(sources: list[str], rows: dict[str, tuple[str, ...]]) -> tuple[int, ...]:
-        dataset = voc | {"tags": sources}
+        dataset = changed(voc, {"tags": sources})
         table = TagTable("tags.csv", rows, ())
         return find_tags(dataset, "a", classes=CLASSES, table=table, labels=labels)
 
@@ -139,12 +141,12 @@ def test_the_first_source_that_knows_the_image_counts(
 
 
 def test_none_of_the_classes_is_an_answer_of_each_source(
-    voc: dict[str, Any], annotate: Callable[[str, str], Path]
+    voc: DatasetSettings, annotate: Callable[[str, str], Path]
 ) -> None:
     """It is not passed over for the next source, which would have a class."""
 
     def tags(sources: list[str], **given: Any) -> tuple[int, ...] | None:
-        dataset = voc | {"tags": sources}
+        dataset = changed(voc, {"tags": sources})
         return find_tags(dataset, "a", classes=CLASSES, **({"table": None, "labels": None} | given))
 
     ground, dog = np.array([[0, 255]], np.uint8), np.array([[0, 2]], np.uint8)

@@ -11,6 +11,7 @@ from stage_settings import stage_settings
 
 from ssenet_core.deeplab.inference import label_probabilities
 from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.settings import DeepLabTraining
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -20,11 +21,11 @@ def test_probabilities_are_of_the_mean_score_over_all_views(
 ) -> None:
     rows = [[0.0, 0.0, 0.0, 1.0], [9.0, 0.0, 0.0, -4.0], [0.0, 9.0, 0.0, -4.0]]
     write_colour_network(tmp_path / "model.pt", "deeplab", ("red", "green"), rows)
-    network, _ = load_checkpoint(tmp_path / "model.pt", "deeplab", torch.device("cpu"))
+    network, _ = load_checkpoint(tmp_path / "model.pt", DeepLabTraining, torch.device("cpu"))
     coarse = np.random.default_rng(1).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     picture = coarse.repeat(7, axis=0).repeat(7, axis=1)
     over = {"prediction": {"scales": scales, "flip": flip, "crf": None}}
-    settings = stage_settings("deeplab", over)["prediction"]
+    settings = stage_settings("deeplab", over).prediction
     found = label_probabilities(network, Image.fromarray(picture), settings)
     scores = []
     for cells, mirrored, _ in cells_of_views(picture, rows, scales, flip):

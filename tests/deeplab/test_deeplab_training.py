@@ -14,7 +14,7 @@ from ssenet_core.training.batches import Draw
 RAMPS = (Ramp(12, 20, 10, 90, (1,)), Ramp(19, 13, 10, 130, (2,)))
 
 
-def labelled_ramps(folder: Path, **over: object) -> LabelledViews:
+def labelled_ramps(folder: Path, crop: int, **over: object) -> LabelledViews:
     """Ramps whose labels count the pixels of the photograph, row by row."""
     photographs = write_ramps(folder, RAMPS)
     for record, ramp in zip(photographs.images, RAMPS, strict=True):
@@ -22,6 +22,7 @@ def labelled_ramps(folder: Path, **over: object) -> LabelledViews:
         path = folder / "labels" / f"{record.id}.png"
         write_label_png(path, labels.reshape(ramp.height, ramp.width))
     settings = stage_settings("deeplab", {"jitter": NO_JITTER, **over})
+    settings = settings.model_copy(update={"crop": crop})  # also smaller than a user's may be
     return LabelledViews(photographs, folder / "labels", settings)
 
 

@@ -12,7 +12,7 @@ from colour_network import write_colour_network
 from numpy.typing import NDArray
 from ramp import write_pictures
 from scipy.ndimage import maximum_filter, minimum_filter
-from stage_settings import CONFIG, stage_settings
+from stage_settings import SETTINGS, stage_settings
 
 from ssenet_core.affinity.inference import random_walk
 from ssenet_core.cam.inference import infer_cam
@@ -72,12 +72,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     }
     for kind, table in rows.items():
         write_colour_network(root / f"{kind}.pt", kind, CLASSES, table)
-    inference = stage_settings("cam", {})["inference"]
-    walk = stage_settings("affinity", {})["random_walk"]
-    prediction = stage_settings("deeplab", {})["prediction"]
+    inference = stage_settings("cam", {}).inference
+    walk = stage_settings("affinity", {}).random_walk
+    prediction = stage_settings("deeplab", {}).prediction
     maps = root / "cam"
     infer_cam(shard("cam", ".h5"), inference, checkpoint=root / "cam.pt")
-    refine_cam(shard("crf", ".h5"), CONFIG["refine"], maps_dir=maps)
+    refine_cam(shard("crf", ".h5"), SETTINGS.refine, maps_dir=maps)
     random_walk(shard("walk", ".png"), walk, checkpoint=root / "affinity.pt", maps_dir=maps)
     predict(shard("deeplab", ".png"), prediction, checkpoint=root / "deeplab.pt")
     return Run(root / "manifest.json", root, masks)
@@ -86,7 +86,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def miou(run: Run, stage: str, output: Path) -> float:
     places: dict[str, Any] = {"manifest": run.manifest, "output": output, "name": "colours"}
     if stage == "cam":
-        evaluate_cam(maps_dir=run.root / "cam", alpha=0.2, alphas=[0.2], **places)
+        evaluate_cam(
+            maps_dir=run.root / "cam", alpha=0.2, alphas=SETTINGS.evaluation.alphas, **places
+        )
     elif stage == "crf":
         evaluate_crf(refined_dir=run.root / "crf", **places)
     else:

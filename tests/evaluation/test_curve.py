@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
+from ssenet_core.settings import AlphaGrid
 
 CLASSES = 5
+TENTHS = alpha_grid(AlphaGrid(start=0.05, stop=0.95, count=10))
 
 
 def plain_labels(maps, classes, alpha):
@@ -21,7 +23,7 @@ def plain_labels(maps, classes, alpha):
 def random_image(random, size, num_maps, precision):
     truth = random.choice([*range(CLASSES), 255], size).astype(np.uint8)
     # Few levels and the thresholds themselves, through float16 like stored maps: ties do occur.
-    levels = np.concatenate([np.linspace(0, 1, 21), alpha_grid(0.05, 0.95, 10)])
+    levels = np.concatenate([np.linspace(0, 1, 21), TENTHS])
     maps = random.choice(levels, (num_maps, *size)).astype(precision).astype(np.float32)
     classes = random.permutation(np.arange(1, CLASSES))[:num_maps].astype(np.int64)
     return truth, maps, classes
@@ -34,7 +36,13 @@ def random_image(random, size, num_maps, precision):
 )
 def test_every_threshold_equals_a_plain_evaluation(seed, num_maps, precision):
     random = np.random.default_rng(seed)
-    alphas = [*alpha_grid(0.05, 0.95, 10), 0.3, 0.0, 1.0, float(np.float16(0.2))]
+    alphas = [
+        *TENTHS,
+        0.3,
+        0.0,
+        1.0,
+        float(np.float16(0.2)),
+    ]
     curve = ThresholdCurve(alphas, CLASSES)
     expected = {alpha: np.zeros((CLASSES, CLASSES), dtype=np.int64) for alpha in alphas}
     for size in ((6, 4), (3, 9)):
@@ -87,4 +95,4 @@ def test_maps_that_do_not_fit_are_refused(truth, maps, classes, message):
 
 
 def test_the_grid_holds_round_thresholds():
-    assert alpha_grid(0.02, 0.8, 40)[9] == 0.2
+    assert alpha_grid(AlphaGrid(start=0.02, stop=0.8, count=40))[9] == 0.2

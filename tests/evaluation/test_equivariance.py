@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from stage_settings import changed
 from synthetic_run import make_split
-from tiny_network import SETTINGS as NETWORK
+from tiny_network import SETTINGS as NETWORKS
 from torch import Tensor, nn
 
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp
@@ -21,8 +22,9 @@ from ssenet_core.evaluation.equivariance import (
 )
 from ssenet_core.io.files import read_json, write_json
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.settings import EquivarianceSettings
 
-SETTINGS = {"images": 50, "scales": [0.5, 1.5], "flip": True, "angles": [-10, 10]}
+SETTINGS = EquivarianceSettings(images=50, scales=(0.5, 1.5), flip=True, angles=(-10, 10))
 VIEW = (72, 64)
 WARPS = named_warps(SETTINGS)
 every_warp = pytest.mark.parametrize("name", WARPS)
@@ -139,18 +141,21 @@ def test_transforms_are_named() -> None:
         "rotate -10°": Warp((Rotate(-10),)),
         "rotate 10°": Warp((Rotate(10),)),
     } == WARPS
-    assert list(named_warps(SETTINGS | {"flip": False, "angles": []})) == ["scale 0.5", "scale 1.5"]
+    assert list(named_warps(changed(SETTINGS, {"flip": False, "angles": []}))) == [
+        "scale 0.5",
+        "scale 1.5",
+    ]
 
 
 def evaluate(folder: Path, manifest: Path, settings: dict[str, Any], silent: bool) -> Any:
     """Measure a network with random weights, or one whose maps are zero."""
     torch.manual_seed(0)
     classes = load_manifest(manifest).classes
-    network = build_network("cam", NETWORK, classes)
+    network = build_network(NETWORKS["cam"], classes)
     if silent:
         nn.init.zeros_(network.classifier.weight)
     checkpoint = folder / "model.pt"
-    save_checkpoint(checkpoint, network, kind="cam", settings=NETWORK, classes=classes)
+    save_checkpoint(checkpoint, network, settings=NETWORKS["cam"], classes=classes)
     evaluate_equivariance(
         manifest=manifest,
         checkpoint=checkpoint,
@@ -187,7 +192,7 @@ def test_a_checkpoint_is_measured(tmp_path: Path, manifest: Path) -> None:
 
 
 def test_at_most_so_many_images_are_measured(tmp_path: Path, manifest: Path) -> None:
-    settings = SETTINGS | {"images": 2, "scales": [0.5], "flip": False, "angles": []}
+    settings = changed(SETTINGS, {"images": 2, "scales": [0.5], "flip": False, "angles": []})
     found = evaluate(tmp_path, manifest, settings, silent=False)
     assert found["images"] == 2
     assert found["mean"] == found["differences"]["scale 0.5"]

@@ -23,8 +23,10 @@ from ssenet_core.io.maps import (
     write_maps,
     write_refined,
 )
+from ssenet_core.settings import AlphaGrid
 
 N = len(CLASSES) + 1
+ALPHAS = AlphaGrid(start=0.1, stop=0.5, count=3)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def judge_labels(split, output, labels_dir=None, stage="random_walk"):
     return json.loads(output.read_text())
 
 
-def judge_cam(split, output, alpha=0.2, alphas=(0.1, 0.3, 0.5)):
+def judge_cam(split, output, alpha=0.2, alphas=ALPHAS):
     evaluate_cam(
         manifest=split.manifest,
         maps_dir=split.maps,
@@ -92,7 +94,7 @@ def test_cams_are_scored_at_alpha_and_along_the_curve(split, output):
 
 
 def test_the_grid_of_the_config_is_understood(split, output):
-    result = judge_cam(split, output, alphas={"start": 0.1, "stop": 0.5, "count": 3})
+    result = judge_cam(split, output)
     assert result["curve"]["alpha"] == [0.1, 0.3, 0.5]
 
 

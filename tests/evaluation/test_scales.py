@@ -11,10 +11,11 @@ from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.scales import evaluate_scales
 from ssenet_core.evaluation.stages import evaluate_cam
 from ssenet_core.io.files import read_json
+from ssenet_core.settings import AlphaGrid, CamInference
 from ssenet_core.shard import Shard
 
-INFERENCE = {"scales": [0.5, 1.0], "flip": True, "precision": "32-true"}
-ALPHAS = {"start": 0.1, "stop": 0.9, "count": 9}
+INFERENCE = CamInference(scales=(0.5, 1.0), flip=True, precision="32-true")
+ALPHAS = AlphaGrid(start=0.1, stop=0.9, count=9)
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def scored_alone(split: Split, checkpoint: Path, folder: Path, scales: list[floa
     """The evaluation of maps that the workflow's own inference made at `scales`."""
     files = [folder / f"{image}.h5" for image in split.ids]
     shard = Shard(split.manifest, files, folder / "record.json", 0)
-    infer_cam(shard, INFERENCE | {"scales": scales}, checkpoint=checkpoint)
+    infer_cam(shard, INFERENCE.model_copy(update={"scales": scales}), checkpoint=checkpoint)
     evaluate_cam(
         manifest=split.manifest,
         maps_dir=folder,

@@ -11,6 +11,8 @@ import torch
 from outcomes import tried
 from PIL import Image
 from samples import encoded
+from stage_settings import SETTINGS as CONFIGURED
+from stage_settings import changed
 from tiny_network import SETTINGS, write_network
 
 from ssenet_core.affinity.inference import random_walk
@@ -31,36 +33,18 @@ from ssenet_core.io.files import read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.maps import read_maps, read_refined
 from ssenet_core.refine import refine_cam
+from ssenet_core.settings import AlphaGrid, DatasetSettings
 from ssenet_core.shard import Shard
 from ssenet_core.training.batches import Draw
 
 SIZES = {"one": (1, 1), "wide": (20_000, 10), "high": (10, 20_000), "row": (40, 1), "odd": (33, 17)}
 CLASSES = ["cat", "dog"]
-CRF = {
-    "iterations": 2,
-    "gaussian": {"sxy": 3, "compat": 3},
-    "bilateral": {"sxy": 80, "srgb": 13, "compat": 10},
-}
-INFERENCE = {"scales": [1.0, 0.5, 2.0], "flip": True, "precision": "32-true"}
-REFINE = {"powers": [4, 24], "alpha": 0.2, **CRF}
-WALK: dict[str, Any] = {
-    "beta": 8,
-    "steps_log2": 8,
-    "radius": 5,
-    "pairs": "all",
-    "background": {"alpha": 0.3, "power": None},
-    "crf": CRF,
-    "precision": "32-true",
-}
-VIEWS = {
-    **SETTINGS,
-    "seed": 0,
-    "crop": 48,
-    "resize": [40, 56],
-    "scale": [0.5, 1.5],
-    "jitter": [0.2, 0.2, 0.2, 0.05],
-    "flip": 0.5,
-}
+VIEWS = {"crop": 48, "jitter": [0.2, 0.2, 0.2, 0.05], "flip": 0.5}
+LARGEST = {"scales": [1.0, 0.5, 2.0]}
+CAM = changed(SETTINGS["cam"], {**VIEWS, "resize": [40, 56], "inference": LARGEST})
+AFFINITY = changed(SETTINGS["affinity"], VIEWS)
+DEEPLAB = changed(SETTINGS["deeplab"], {**VIEWS, "scale": [0.5, 1.5], "prediction": LARGEST})
+REFINE = CONFIGURED.refine
 
 
 @dataclass(frozen=True)
@@ -92,18 +76,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         labels[0, 0] = 1  # a training image needs a tag
         write_label_png(root / "SegmentationClass" / f"{name}.png", labels)
     (root / "list.txt").write_text("\n".join(SIZES))
-    dataset = {"name": "d", "source": "voc", "root": str(root), "classes": CLASSES, "list_dir": "."}
-    dataset |= {"tags": ["masks"], "lists": {"val": "list"}}
+    section = {"name": "d", "source": "voc", "root": str(root), "classes": CLASSES, "list_dir": "."}
+    dataset = DatasetSettings.model_validate(section | {"lists": {"val": "list"}})
     made = Run(root)
     build_manifest(dataset=dataset, split="val", output=made.manifest, disjoint_from={})
     for kind in ("cam", "affinity", "deeplab"):
         write_network(root / f"{kind}.pt", kind, CLASSES)
-    infer_cam(made.shard("maps", ".h5"), INFERENCE, checkpoint=root / "cam.pt")
+    infer_cam(made.shard("maps", ".h5"), CAM.inference, checkpoint=root / "cam.pt")
     refine_cam(made.shard("refined", ".h5"), REFINE, maps_dir=root / "maps")
     random_walk(
-        made.shard("walk", ".png"), WALK, checkpoint=root / "affinity.pt", maps_dir=root / "maps"
+        made.shard("walk", ".png"),
+        AFFINITY.random_walk,
+        checkpoint=root / "affinity.pt",
+        maps_dir=root / "maps",
     )
-    predict(made.shard("answer", ".png"), {**INFERENCE, "crf": CRF}, checkpoint=root / "deeplab.pt")
+    predict(made.shard("answer", ".png"), DEEPLAB.prediction, checkpoint=root / "deeplab.pt")
     return made
 
 
@@ -127,7 +114,13 @@ def test_every_answer_is_scored(run: Run) -> None:
     pixels = sum(width * height for width, height in SIZES.values())
     output = run.root / "scores.json"
     common = {"manifest": run.manifest, "output": output}
-    evaluate_cam(**common, maps_dir=run.root / "maps", name="x", alpha=0.2, alphas=[0.1, 0.5])
+    evaluate_cam(
+        **common,
+        maps_dir=run.root / "maps",
+        name="x",
+        alpha=0.2,
+        alphas=AlphaGrid(start=0.1, stop=0.5, count=2),
+    )
     assert np.sum(read_json(output)["confusion"]) == pixels
     evaluate_crf(**common, refined_dir=run.root / "refined", name="x")
     assert np.sum(read_json(output)["confusion"]) == pixels
@@ -141,9 +134,9 @@ def test_every_answer_is_scored(run: Run) -> None:
 def views(run: Run) -> Iterator[Any]:
     """The three trainings' views of the photographs."""
     images = load_manifest(run.manifest)
-    yield TaggedViews(images, VIEWS)
-    yield ConfidentViews(images, run.root / "refined", (4, 24), VIEWS)
-    yield LabelledViews(images, run.root / "walk", VIEWS)
+    yield TaggedViews(images, CAM)
+    yield ConfidentViews(images, run.root / "refined", (4, 24), AFFINITY)
+    yield LabelledViews(images, run.root / "walk", DEEPLAB)
 
 
 def test_every_training_sees_crops_of_one_size(run: Run) -> None:
@@ -168,13 +161,15 @@ def test_a_photograph_that_changed_its_size_is_named(run: Run, tmp_path: Path, s
     shard = Shard(later.manifest, [tmp_path / "x" / "odd.h5"], tmp_path / "record.json", 0)
     images = load_manifest(later.manifest)
     steps: list[Callable[[], Any]] = [
-        lambda: infer_cam(shard, INFERENCE, checkpoint=run.root / "cam.pt"),
+        lambda: infer_cam(shard, CAM.inference, checkpoint=run.root / "cam.pt"),
         lambda: refine_cam(shard, REFINE, **paths),
-        lambda: random_walk(shard, WALK, checkpoint=run.root / "affinity.pt", **paths),
-        lambda: predict(shard, {**INFERENCE, "crf": None}, checkpoint=run.root / "deeplab.pt"),
-        lambda: TaggedViews(images, VIEWS)[Draw(0, 0)],
-        lambda: ConfidentViews(images, run.root / "refined", (4, 24), VIEWS)[Draw(0, 0)],
-        lambda: LabelledViews(images, run.root / "walk", VIEWS)[Draw(0, 0)],
+        lambda: random_walk(
+            shard, AFFINITY.random_walk, checkpoint=run.root / "affinity.pt", **paths
+        ),
+        lambda: predict(shard, DEEPLAB.prediction, checkpoint=run.root / "deeplab.pt"),
+        lambda: TaggedViews(images, CAM)[Draw(0, 0)],
+        lambda: ConfidentViews(images, run.root / "refined", (4, 24), AFFINITY)[Draw(0, 0)],
+        lambda: LabelledViews(images, run.root / "walk", DEEPLAB)[Draw(0, 0)],
     ]
     for step in steps:
         assert tried("photographs that changed", step, record.image) is None

@@ -26,16 +26,18 @@ from ssenet_core.models.checkpoints import FORMAT_VERSION, load_checkpoint
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.mxnet_params import V2, V3, read_params
 from ssenet_core.segmenter import Segmenter
+from ssenet_core.settings import CamTraining
 
 Whole = Callable[[], dict[str, Any]]
 
 CPU = torch.device("cpu")
-BACKBONE = build_backbone(SETTINGS["backbone"])
+BACKBONE = build_backbone(SETTINGS["cam"].backbone)
 SMALL = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(3, dtype=torch.int64)}
+PLAIN = SETTINGS["cam"].used_in_training()
 CONTENT: dict[str, Any] = {
     "format_version": FORMAT_VERSION,
     "kind": "cam",
-    "settings": SETTINGS,
+    "settings": PLAIN,
     "classes": ["cat", "dog"],
     "state": SMALL,
 }
@@ -132,7 +134,7 @@ def pickle_of(whole: bytes) -> bytes:
 def test_damaged_pickles_with_right_checksums(folder: Path, pickled: bytes) -> None:
     path = written(folder / "w.pth", repacked(PYTORCH["zip.pth"], pickled))
     tried(".pth, pickle forged", lambda: load_tensors(path), path)
-    tried(".pth, pickle forged", lambda: load_checkpoint(path, "cam", CPU), path)
+    tried(".pth, pickle forged", lambda: load_checkpoint(path, CamTraining, CPU), path)
 
 
 class Call:
@@ -172,7 +174,7 @@ def test_code_never_runs(tmp_path: Path, form: str, protocol: int) -> None:
         for read in (
             lambda path=path: load_tensors(path),
             lambda path=path: load_backbone_weights(BACKBONE, path),
-            lambda path=path: load_checkpoint(path, "cam", CPU),
+            lambda path=path: load_checkpoint(path, CamTraining, CPU),
             lambda path=path: Segmenter.load(path, device="cpu"),
         ):
             assert tried(".pth with code", read, path) is None
@@ -198,7 +200,7 @@ def test_other_contents_are_refused(tmp_path: Path, content: Any) -> None:
     path.write_bytes(saved(content))
     for read in (
         lambda: load_backbone_weights(BACKBONE, path),
-        lambda: load_checkpoint(path, "cam", CPU),
+        lambda: load_checkpoint(path, CamTraining, CPU),
         lambda: Segmenter.load(path, device="cpu"),
     ):
         assert tried(".pth of something else", read, path) is None
@@ -216,8 +218,8 @@ VALUES = st.one_of(
 )
 PLACES = [
     *((key,) for key in CONTENT),
-    *(("settings", key) for key in SETTINGS),
-    *(("settings", "backbone", key) for key in SETTINGS["backbone"]),
+    *(("settings", key) for key in PLAIN),
+    *(("settings", "backbone", key) for key in PLAIN["backbone"]),
 ]
 
 
@@ -226,30 +228,30 @@ PLACES = [
 def test_checkpoints_with_a_value_changed(
     folder: Path, whole: Whole, place: tuple[str, ...], value: Any
 ) -> None:
-    content = {**whole(), "settings": {**SETTINGS, "backbone": dict(SETTINGS["backbone"])}}
+    content = {**whole(), "settings": {**PLAIN, "backbone": dict(PLAIN["backbone"])}}
     inner = content
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
     path = written(folder / "model.pt", saved(content))
-    tried("checkpoints with a value changed", lambda: load_checkpoint(path, "cam", CPU), path)
+    tried("checkpoints with a value changed", lambda: load_checkpoint(path, CamTraining, CPU), path)
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """The content of a checkpoint that loads; a function, as hypothesis would write out a value."""
     path = write_network(tmp_path_factory.mktemp("network") / "model.pt", "cam", ["cat", "dog"])
-    load_checkpoint(path, "cam", CPU)
+    load_checkpoint(path, CamTraining, CPU)
     content = load_tensors(path)
     return lambda: dict(content)
 
 
 def test_a_network_that_is_larger_than_its_file_is_not_built(tmp_path: Path, whole: Whole) -> None:
     """At this width ResNet-38 has some 30 billion weights: 120 GB."""
-    settings = {**SETTINGS, "backbone": {**SETTINGS["backbone"], "width": 16}}
+    settings = {**PLAIN, "backbone": {**PLAIN["backbone"], "width": 4}}
     path = tmp_path / "model.pt"
     path.write_bytes(saved({**whole(), "settings": settings}))
-    assert tried("bombs", lambda: load_checkpoint(path, "cam", CPU), path) is None
+    assert tried("bombs", lambda: load_checkpoint(path, CamTraining, CPU), path) is None
 
 
 def test_compressed_parts_are_refused(tmp_path: Path) -> None:

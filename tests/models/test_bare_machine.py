@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "jsonschema", "defusedxml", "jinja2")
+ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "defusedxml", "jinja2")
 USED = (
     "ssenet_core.affinity.inference",
     "ssenet_core.affinity.training",
     "ssenet_core.cam.inference",
     "ssenet_core.cam.training",
-    "ssenet_core.config",
+    "ssenet_core.settings",
     "ssenet_core.deeplab.inference",
     "ssenet_core.deeplab.training",
     "ssenet_core.segmenter",

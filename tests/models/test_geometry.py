@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ssenet_core.models.catalogue import STRIDE
 from ssenet_core.models.geometry import maps_to_pixels, maps_to_view, stride_of
+
+STRIDE = 8  # pixels between cells
 
 
 def ramp(view: int, stride: int = STRIDE) -> torch.Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from stage_settings import changed
 from tiny_network import SETTINGS
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -55,7 +56,7 @@ def pretended() -> FakeTensorMode:
 def network(kind: str) -> nn.Module:
     """A network on the GPU, channels last; `placed` cannot move one that has no numbers."""
     with GPU:
-        made = build_network(kind, SETTINGS, NAMES)
+        made = build_network(SETTINGS[kind], NAMES)
     for weight in made.parameters():
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -64,7 +65,7 @@ def network(kind: str) -> nn.Module:
 
 def ser(**changes: Any) -> Callable[..., Any]:
     alignment = changes.pop("alignment", "plain")
-    return cam_loss({"ser": {**SER, **changes}, "alignment": alignment})
+    return cam_loss(changed(SETTINGS["cam"], {"ser": SER | changes, "alignment": alignment}))
 
 
 LOSSES = {
@@ -74,7 +75,7 @@ LOSSES = {
     "pixels": ("cam", ser(compared_at="pixels")),
     "pixels, cells": ("cam", ser(compared_at="pixels", alignment="cells")),
     "raw": ("cam", ser(form="raw")),
-    "affinity": ("affinity", pair_loss({"radius": 3, "pairs": "all"})),
+    "affinity": ("affinity", pair_loss(changed(SETTINGS["affinity"], {"radius": 3}))),
     "deeplab": ("deeplab", pixel_loss),
 }
 

@@ -13,7 +13,9 @@ import timm
 import torch
 import yaml
 from PIL import Image
+from pydantic import ValidationError
 from safetensors.torch import save_file
+from stage_settings import TRAININGS, changed
 from torch import nn
 from torch.nn import functional
 from torchvision import models
@@ -21,7 +23,6 @@ from torchvision import models
 from ssenet_core.affinity.inference import walked_scores
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.config import resolve, validate
 from ssenet_core.data.augment import to_tensor
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
@@ -29,10 +30,11 @@ from ssenet_core.export import export_model
 from ssenet_core.io.maps import ClassMaps
 from ssenet_core.io.tensors import load_tensors
 from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.catalogue import BACKBONES, TIMM, backbone_faults, normalisation
+from ssenet_core.models.catalogue import BACKBONES, TIMM, normalisation
 from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
 from ssenet_core.models.pretrained import packaged_weights
 from ssenet_core.models.timm_backbone import TimmBackbone
+from ssenet_core.settings import BackboneSettings, CamTraining, load
 from ssenet_core.training.optimizer import build_optimizer
 
 ROOT = Path(__file__).parents[2]
@@ -44,26 +46,17 @@ SYMMETRIC = tuple(name for name in TIMM_NAMES if name != "convnext_tiny")  # pad
 LITE = ("efficientnet_lite0", "efficientnet_lite2")
 
 
-def settings(**changes: Any) -> dict[str, Any]:
-    """A `backbone` section on resnet18, with what the defaults have for resnet38."""
-    return {
-        "name": "resnet18",
-        "output_stride": 8,
-        "width": 0.125,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-        **changes,
-    }
+def settings(**changes: Any) -> BackboneSettings:
+    """A backbone's settings on resnet18, with what the defaults have for resnet38."""
+    section = {"width": 0.125, "weights": None, "freeze_batch_norm": False, "frozen_stages": []}
+    return BackboneSettings.model_validate({"name": "resnet18", **section, **changes})
 
 
-def stage_settings(kind: str, **changes: Any) -> dict[str, Any]:
+def stage_settings(kind: str, **changes: Any) -> Any:
     """A stage's settings out of `config.yaml`, on resnet18."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
     variant = "ssenet" if kind == "cam" else "default"
-    return {**resolve(config, kind, variant), "backbone": settings(**changes)}
+    chosen = load(yaml.safe_load((ROOT / "config.yaml").read_text())).resolve(kind, variant)
+    return chosen.model_copy(update={"backbone": settings(**changes)})
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -182,7 +175,7 @@ def test_a_backbone_without_gradients_computes_the_same(name: str) -> None:
         assert other.is_contiguous()
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
     stage = stage_settings("affinity", name=name, frozen_stages=stages)
-    network = build_network("affinity", stage, CLASSES).train()
+    network = build_network(stage, CLASSES).train()
     pair_loss(stage)(network, batch("affinity", 8))["loss"].backward()
     trained = {n for n, value in network.named_parameters() if value.grad is not None}
     assert trained == {n for n, _ in network.named_parameters() if not n.startswith("backbone.")}
@@ -268,30 +261,30 @@ def test_packaged_weights_know_cats(real_data: Path) -> None:
 
 
 def test_normalisation_is_the_weights_own() -> None:
-    assert normalisation({"name": "efficientnet_lite0"}).mean == (0.5, 0.5, 0.5)
-    assert normalisation({"name": "resnet50"}).mean == (0.485, 0.456, 0.406)
-    assert normalisation({"name": "timm:tf_efficientnet_lite0"}).std == (0.5, 0.5, 0.5)
+    assert normalisation("efficientnet_lite0").mean == (0.5, 0.5, 0.5)
+    assert normalisation("resnet50").mean == (0.485, 0.456, 0.406)
+    assert normalisation("timm:tf_efficientnet_lite0").std == (0.5, 0.5, 0.5)
     for name in (*TIMM_NAMES, *OTHERS):
         with torch.device("meta"):
             backbone = build_backbone(settings(name=name))
-        assert backbone.normalisation == normalisation({"name": name})
+        assert backbone.normalisation == normalisation(name)
 
 
 def test_a_checkpoint_of_another_normalisation_is_refused(tmp_path: Path) -> None:
     stage = stage_settings("cam", name="efficientnet_lite0")
-    network = build_network("cam", stage, CLASSES)
-    network.backbone.normalisation = normalisation({"name": "resnet50"})
+    network = build_network(stage, CLASSES)
+    network.backbone.normalisation = normalisation("resnet50")
     path = tmp_path / "model.pt"
-    save_checkpoint(path, network, kind="cam", settings=stage, classes=CLASSES)
+    save_checkpoint(path, network, settings=stage, classes=CLASSES)
     with pytest.raises(SSENetError, match=r"images are normalised by \[\[0\.485"):
-        load_checkpoint(path, "cam", torch.device("cpu"))
+        load_checkpoint(path, CamTraining, torch.device("cpu"))
 
 
 def test_an_exported_network_normalises_as_its_weights_expect(tmp_path: Path) -> None:
     """The file takes RGB in [0, 1], of any size: EfficientNet-Lite's is (x - 0.5) / 0.5."""
     stage = stage_settings("deeplab", name="efficientnet_lite0", output_stride=16)
-    network = shaken(build_network("deeplab", stage, CLASSES))
-    save_checkpoint(tmp_path / "a.pt", network, kind="deeplab", settings=stage, classes=CLASSES)
+    network = shaken(build_network(stage, CLASSES))
+    save_checkpoint(tmp_path / "a.pt", network, settings=stage, classes=CLASSES)
     export_model(tmp_path / "a.pt", tmp_path / "a.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     images = torch.rand(1, 3, 75, 50)
@@ -332,10 +325,10 @@ def test_another_networks_weights_are_named_in_short(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_comes_back_and_gives_its_backbone(tmp_path: Path, kind: str) -> None:
     stage = stage_settings(kind, output_stride=16)
-    network = build_network(kind, stage, CLASSES).eval()
+    network = build_network(stage, CLASSES).eval()
     path = tmp_path / "model.pt"
-    save_checkpoint(path, network, kind=kind, settings=stage, classes=CLASSES)
-    loaded, _ = load_checkpoint(path, kind, torch.device("cpu"))
+    save_checkpoint(path, network, settings=stage, classes=CLASSES)
+    loaded, _ = load_checkpoint(path, TRAININGS[kind], torch.device("cpu"))
     image = torch.randn(1, 3, 33, 48)
     torch.testing.assert_close(loaded(image), network(image))
     assert loaded.backbone.stride == 16
@@ -358,9 +351,9 @@ def batch(kind: str, stride: int) -> dict[str, torch.Tensor]:
 def test_a_training_step_changes_the_weights(kind: str, stride: int) -> None:
     torch.manual_seed(0)
     stage = stage_settings(kind, output_stride=stride, frozen_stages=["conv1"])
-    network = build_network(kind, stage, CLASSES).train()
+    network = build_network(stage, CLASSES).train()
     pass_gradients(network)
-    optimizer = build_optimizer(network, network.head(), stage["optimizer"])
+    optimizer = build_optimizer(network, network.head(), stage.optimizer)
     losses = {"cam": cam_loss, "affinity": pair_loss}
     loss = losses.get(kind, lambda s: pixel_loss)(stage)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -378,10 +371,10 @@ def test_a_training_step_changes_the_weights(kind: str, stride: int) -> None:
 @torch.inference_mode()
 def test_the_walk_keeps_the_image_size(stride: int) -> None:
     stage = stage_settings("affinity", output_stride=stride)
-    network = build_network("affinity", stage, CLASSES).eval()
+    network = build_network(stage, CLASSES).eval()
     image = Image.fromarray(np.zeros((41, 70, 3), np.uint8))
     maps = np.ones((1, 41, 70), np.float32)
-    walk = {**stage["random_walk"], "steps_log2": 2}
+    walk = changed(stage.random_walk, {"steps_log2": 2})
     scores = walked_scores(network, image, ClassMaps("grey", maps, np.array([2]), {}), walk)
     assert scores.shape == (2, 41, 70)
     np.testing.assert_allclose(scores[1], 1, atol=1e-4)
@@ -399,11 +392,11 @@ def test_narrow_and_wide_settings_build_the_same() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": "resnet38", "output_stride": 16}, r"found 16, allowed for resnet38: 8"),
-        ({"output_stride": 32}, r"output_stride: found 32, allowed for resnet18: 8 or 16"),
+        ({"name": "resnet38", "output_stride": 16}, r"allowed for resnet38: 8"),
+        ({"output_stride": 32}, r"Input should be 8 or 16"),
         ({"frozen_stages": ["conv1a", "layer1"]}, r"resnet18 has no conv1a; it has conv1, layer1"),
         ({"name": "resnet38", "frozen_stages": ["layer1"]}, r"resnet38 has no layer1"),
-        ({"name": "vgg16"}, r"found 'vgg16', allowed: resnet38, resnet18"),
+        ({"name": "vgg16"}, r"allowed: resnet38, resnet18"),
         ({"name": "timm:resnet5"}, r"timm has no network 'resnet5'; it has resnet50"),
         ({"name": "timm:vgg16"}, r"no features of 'vgg16' at output stride 8"),
         ({"name": "timm:vit_tiny_patch16_224"}, r"no features of 'vit_tiny_patch16_224'"),
@@ -411,18 +404,18 @@ def test_narrow_and_wide_settings_build_the_same() -> None:
     ],
 )
 def test_what_a_backbone_cannot_do_is_said(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(SSENetError, match=message):
-        build_backbone(settings(**change))
+    with pytest.raises(ValidationError, match=message):
+        settings(**change)
 
 
 def test_every_architecture_of_the_catalogue_builds() -> None:
     with torch.device("meta"):
         for name, architecture in BACKBONES.items():
             for stride in architecture.output_strides:
-                section = settings(name=name, output_stride=stride)
-                section["frozen_stages"] = list(architecture.stages)
-                assert not list(backbone_faults(section))
-                backbone = build_backbone(section)
+                stages = architecture.stages
+                backbone = build_backbone(
+                    settings(name=name, output_stride=stride, frozen_stages=stages)
+                )
                 assert backbone.stride == stride
                 assert not any(p.requires_grad for p in backbone.parameters())
 
@@ -438,21 +431,23 @@ def configuration(**changes: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_configuration_takes_timms_networks() -> None:
     change = {"name": "resnet50", "output_stride": 16, "frozen_stages": ["conv1", "layer1"]}
-    validate(
-        configuration(cam=change, affinity=change, deeplab=change), ROOT / "config.schema.yaml"
-    )
+    load(configuration(cam=change, affinity=change, deeplab=change))
 
 
 @pytest.mark.parametrize(
     ("sections", "change", "message"),
     [
-        (KINDS, {"output_stride": 16}, r"cam variant ssenet: backbone\.output_stride.*resnet38: 8"),
-        (KINDS, {"output_stride": 32}, r"output_stride: found 32, allowed: 8 or 16"),
+        (KINDS, {"output_stride": 16}, r"cam\.defaults\.backbone\.output_stride.*resnet38: 8"),
+        (KINDS, {"output_stride": 32}, r"output_stride: found 32, input should be 8 or 16"),
         (KINDS, {"frozen_stages": ["layer1"]}, r"resnet38 has no layer1; it has conv1a"),
         (KINDS, {"frozen_stages": ["layer9"]}, r"resnet38 has no layer9"),
         (KINDS, {"name": "resnet5"}, r"found 'resnet5', allowed: resnet38, resnet18"),
         (KINDS, {"name": "timm:resnet5"}, r"timm has no network 'resnet5'"),
-        (KINDS, {"weights": "imagenet"}, r"of resnet38, imagenet's are of width 1, found 0\.125"),
+        (
+            KINDS,
+            {"weights": "imagenet"},
+            r"ImageNet weights are of width 1, the width is 0\.125",
+        ),
         (("cam",), {"name": "resnet18"}, r"resnet38 of width 0\.125 cannot take.*resnet18"),
         (("deeplab",), {"width": 0.25}, r"run\.chains\[0\]\.deeplab: .*width 0\.25 cannot"),
     ],
@@ -462,19 +457,19 @@ def test_the_configuration_names_a_mistake(
 ) -> None:
     config = configuration(**dict.fromkeys(sections, change))
     with pytest.raises(SSENetError, match=message):
-        validate(config, ROOT / "config.schema.yaml")
+        load(config)
 
 
 def test_a_variants_key_without_effect_is_named() -> None:
     config = configuration(**{kind: {"name": "resnet18"} for kind in KINDS})
     config["cam"]["variants"]["wide"] = {"backbone": {"width": 0.5}}
-    with pytest.raises(SSENetError, match=r"wide: backbone\.width: resnet18 takes no notice"):
-        validate(config, ROOT / "config.schema.yaml")
+    with pytest.raises(SSENetError, match=r"wide\.backbone\.width: resnet18 takes no notice"):
+        load(config)
 
 
 def test_cells_of_the_affinity_labels_fill_the_crop() -> None:
     change = {"name": "resnet18", "output_stride": 16}
     config = configuration(cam=change, affinity=change, deeplab=change)
     config["affinity"]["defaults"]["crop"] = 104
-    with pytest.raises(SSENetError, match=r"crop 104 must be a multiple.*16"):
-        validate(config, ROOT / "config.schema.yaml")
+    with pytest.raises(SSENetError, match=r"affinity\.defaults\.crop: found 104, must be.*16"):
+        load(config)

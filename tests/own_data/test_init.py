@@ -10,13 +10,13 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
-from ssenet_core.config import merged, resolve
 from ssenet_core.data.dataset import class_names, split_ids
 from ssenet_core.data.manifest import examine_images, write_manifest
 from ssenet_core.data.manifest_parts import configured, split_problems
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.setup import Request, set_up
 from ssenet_core.own_data.split import draw
+from ssenet_core.settings import load, merged
 
 LAPTOP = Machine(cores=2, memory=24)
 SERVER = Machine(cores=16, memory=128, gpu="A card", gpu_memory=24)
@@ -25,7 +25,7 @@ SERVER = Machine(cores=16, memory=128, gpu="A card", gpu_memory=24)
 def test_tags_alone(photos: Path, capsys) -> None:
     assert init(photos.name, "tags.csv") == 0
     told = capsys.readouterr().out
-    dataset = config_of(Path("Zo-s-photos.yaml"))["dataset"]
+    dataset = config_of(Path("Zo-s-photos.yaml")).dataset
     assert sorted(path.name for path in Path().iterdir()) == sorted(
         [photos.name, "tags.csv", "Zo-s-photos.yaml"]
     )
@@ -46,7 +46,7 @@ def test_masks_and_a_share_to_validate(photos: Path, capsys) -> None:
     common = (photos.name, "tags.csv", "--masks", "masks", "--name", "own")
     assert init(*common, "--val", "0.5") == 0
     told = capsys.readouterr().out
-    dataset = config_of(Path("own.yaml"))["dataset"]
+    dataset = config_of(Path("own.yaml")).dataset
     splits = {split: split_ids(dataset, split) for split in ("train", "pseudo_eval", "val")}
     assert len(splits["val"]) == 2
     assert sorted(splits["train"] + splits["val"]) == ids
@@ -62,7 +62,7 @@ def test_masks_and_a_share_to_validate(photos: Path, capsys) -> None:
 def test_a_list_to_validate(photos: Path, capsys) -> None:
     Path("val.txt").write_text("Zoë 3.jpg\n\nZoë 7\n", encoding="utf-8")
     assert init(photos.name, "tags.csv", "--val", "val.txt", "--out", "deep/x.yaml") == 0
-    dataset = config_of(Path("deep/x.yaml"))["dataset"]
+    dataset = config_of(Path("deep/x.yaml")).dataset
     assert split_ids(dataset, "val") == ["Zoë 3", "Zoë 7"]
     assert len(split_ids(dataset, "train")) == 8
     assert split_problems(dataset, "val") == []
@@ -85,7 +85,7 @@ def test_nothing_is_overwritten_unasked(photos: Path, capsys) -> None:
     assert "--force" in error
     assert config.read_text() == "mine"
     assert init(*arguments, "--force") == 0
-    assert config_of(config)["dataset"]["name"] == "own"
+    assert config_of(config).dataset.name == "own"
 
 
 def test_what_its_owner_should_know(photos: Path, capsys) -> None:
@@ -119,7 +119,7 @@ def test_the_order_of_the_masks_classes(photos: Path, capsys) -> None:
     Path("names.txt").write_text("background\npotted plant\ncat\ndog\n")
     common = (photos.name, "tags.csv", "--masks", "masks", "--name", "own", "--classes")
     assert init(*common, "names.txt") == 0
-    assert class_names(config_of(Path("own.yaml"))["dataset"]) == ("potted plant", "cat", "dog")
+    assert class_names(config_of(Path("own.yaml")).dataset) == ("potted plant", "cat", "dog")
     Path("names.txt").write_text("cat\ndog\n")
     assert "not in the list of classes: 'potted plant'" in failure(capsys, *common, "names.txt")
 
@@ -136,8 +136,9 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
     recipe = yaml.safe_load((ROOT / "recipes" / "msrc14.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     written = config_of(tmp_path / "photos.yaml")
+    expected = load(merged(config, recipe))
     for section in ("cam", "affinity", "deeplab", "paper"):
-        assert written[section] == merged(config, recipe)[section]
+        assert getattr(written, section) == getattr(expected, section)
 
 
 def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
@@ -149,9 +150,9 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
         assert "2 CPU cores" in "\n".join(set_up(request, LAPTOP))
         set_up(request, machine)
         config = config_of(Path("Zo-s-photos.yaml"))
-        crops.append(config["cam"]["defaults"]["crop"])
-        compute = config["compute"]
-        assert 1 <= compute["training_threads"] <= machine.cores
+        crops.append(config.cam.defaults.crop)
+        compute = config.compute
+        assert 1 <= compute.training_threads <= machine.cores
     assert crops[0] < crops[1]
 
 
@@ -160,10 +161,10 @@ def test_first_weights_from_a_file(photos: Path, capsys) -> None:
     arguments = (photos.name, "tags.csv", "--name", "own", "--weights", "net.pth")
     assert init(*arguments) == 0
     config = config_of(Path("own.yaml"))
-    backbone = config["cam"]["defaults"]["backbone"]
-    assert backbone["name"] == "resnet18"
-    assert Path(backbone["weights"]) == Path("net.pth").absolute()
-    assert config["deeplab"]["defaults"]["backbone"]["weights"] == "cam"
+    backbone = config.cam.defaults.backbone
+    assert backbone.name == "resnet18"
+    assert Path(backbone.weights) == Path("net.pth").absolute()
+    assert config.deeplab.defaults.backbone.weights == "cam"
     torch.save({"a": torch.zeros(1)}, "net.pth")
     error = failure(capsys, *arguments, "--force")
     assert "expected weights of resnet18, resnet50, resnet101, efficientnet_lite0" in error
@@ -178,11 +179,11 @@ def test_imagenet_is_the_usual_start(photos: Path, capsys) -> None:
     for options in ((), ("--weights", "none"), ("--backbone", "resnet50")):
         assert init(*common, *options) == 0
         config = config_of(Path("own.yaml"))
-        cam = resolve(config, "cam", "ssenet")["backbone"]
-        starts[options] = (cam["name"], cam["weights"])
+        cam = config.cam.resolve("ssenet").backbone
+        starts[options] = (cam.name, cam.weights)
         for section in ("affinity", "deeplab"):
-            assert config[section]["defaults"]["backbone"]["name"] == cam["name"]
-            assert config[section]["defaults"]["backbone"]["weights"] == "cam"
+            backbone = getattr(config, section).defaults.backbone
+            assert (backbone.name, backbone.weights) == (cam.name, "cam")
     assert list(starts.values()) == [
         ("efficientnet_lite0", "imagenet"),
         ("resnet38", "cam:pretrained"),
@@ -201,7 +202,7 @@ def test_a_share_spares_the_last_of_a_class(photos: Path, capsys) -> None:
     rows = [f"Zoë {number},{'dog' if number else 'cat'}" for number in range(10)]
     Path("tags.csv").write_text("\n".join(["image,tags", *rows]), encoding="utf-8")
     assert init(photos.name, "tags.csv", "--val", "0.99", "--name", "own") == 0
-    dataset = config_of(Path("own.yaml"))["dataset"]
+    dataset = config_of(Path("own.yaml")).dataset
     kept = split_ids(dataset, "train")
     assert "Zoë 0" in kept
     assert len(kept) == 2
@@ -218,7 +219,7 @@ def test_one_class_and_photographs_with_none(photos: Path, capsys) -> None:
     assert "photographs  10 in the table" in told
     assert "classes      1: crack 5; 5 photographs with none\n" in told
     assert "few training photographs to learn from: crack 3, 3 with none" in told
-    dataset = config_of(Path("own.yaml"))["dataset"]
+    dataset = config_of(Path("own.yaml")).dataset
     assert class_names(dataset) == ("crack",)
     assert [split_problems(dataset, split) for split in ("train", "val")] == [[], []]
     assert sorted(int(name[-1]) % 2 for name in split_ids(dataset, "val")) == [0, 0, 1, 1]
@@ -242,7 +243,7 @@ def test_a_drawn_share_keeps_that_of_photographs_with_none(tags, share) -> None:
 def test_results_of_other_photographs_are_not_taken_over(photos: Path, capsys) -> None:
     name = "Zo-s-photos"
     assert init(photos.name, "tags.csv") == 0
-    dataset = config_of(Path(f"{name}.yaml"))["dataset"]
+    dataset = config_of(Path(f"{name}.yaml")).dataset
     records, _ = examine_images(dataset, "train", split_ids(dataset, "train"))
     write_manifest(Path("results", name, "manifest", "train.json"), dataset, "train", records)
     again = (photos.name, "tags.csv", "--out", "again.yaml")

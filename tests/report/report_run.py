@@ -15,11 +15,12 @@ from ssenet_core.evaluation.stages import (
 )
 from ssenet_core.io.files import read_json, write_json
 from ssenet_core.report.page import build_report
+from ssenet_core.settings import AlphaGrid
 
 
 def evaluate(split, folder, cam, noise):
     """All evaluations of one CAM variant's files."""
-    alphas = {"start": 0.02, "stop": 0.8, "count": 40}
+    alphas = AlphaGrid(start=0.02, stop=0.8, count=40)
     where = {"manifest": split.manifest}
     paths = [folder / f"{cam}_{stage}.json" for stage in ("cam", "crf", "walk")]
     evaluate_cam(maps_dir=split.maps, output=paths[0], name=cam, alpha=0.2, alphas=alphas, **where)

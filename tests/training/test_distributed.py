@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 from lightning_fabric import Fabric
+from stage_settings import changed
+from tiny_network import SETTINGS as TINY
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -19,7 +21,8 @@ from ssenet_core.cam.training import cam_loss
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import VOID
-from ssenet_core.models.checkpoints import build_network, load_checkpoint
+from ssenet_core.io.tensors import load_tensors
+from ssenet_core.models.checkpoints import build_network
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.devices import Devices
 from ssenet_core.training.launch import launch
@@ -28,47 +31,28 @@ from ssenet_core.training.processes import process_rank
 
 CLASSES = ("red", "green")
 STEPS = 6
-LOSSES = {
-    "cam": cam_loss(
-        {
-            "alignment": "cells",
-            "ser": {
-                "weight": 1.0,
-                "transforms": ["scale", "rotate"],
-                "rate": 0.5,
-                "angle": 20,
-                "form": "normalised",
-                "compared_at": "cells",
-            },
-        }
-    ),
-    "affinity": pair_loss({"radius": 3, "pairs": "all"}),
-    "deeplab": pixel_loss,
-}
-SETTINGS: dict[str, Any] = {
+COMMON = {
     "seed": 3,
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [1, 1, 1],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
-    },
-    "dropout": 0.0,
-    "head": {"channels": 8, "dilation": 1, "dropout": 0.0},
     "batch_size": 4,
-    "iterations": STEPS,
-    "optimizer": {
-        "name": "sgd",
-        "lr": 0.01,
-        "momentum": 0.9,
-        "weight_decay": 5e-4,
-        "power": 0.9,
-        "head_lr": 10,
-    },
-    "precision": "64-true",  # so that what rounding adds is far below what a wrong mean would
+    "optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "head_lr": 10},
+}
+# Steps of two for each epoch of ten images.
+TRAINED = {
+    "cam": COMMON | {"epochs": STEPS // 2},
+    "affinity": COMMON | {"epochs": STEPS // 2},
+    "deeplab": COMMON | {"iterations": STEPS},
+}
+# So that what rounding adds is far below what a wrong mean would.
+PRECISION = "64-true"
+SETTINGS = {
+    kind: changed(made, TRAINED[kind]).model_copy(update={"precision": PRECISION})
+    for kind, made in TINY.items()
+}
+EQUIVARIANT = {"ser": {"transforms": ["scale", "rotate"]}}
+LOSSES = {
+    "cam": cam_loss(changed(TINY["cam"], EQUIVARIANT)),
+    "affinity": pair_loss(changed(TINY["affinity"], {"radius": 3})),
+    "deeplab": pixel_loss,
 }
 ONE, TWO = Devices(on_cpu=True), Devices(2, on_cpu=True)
 
@@ -97,11 +81,10 @@ class Views(Dataset[dict[str, Any]]):
 def fit_kinds(folder: Path, losses: dict[str, Any], fabric: Fabric, **changes: Any) -> None:
     """Train a network of each kind into a folder of its own."""
     for kind, loss in losses.items():
-        settings = {**SETTINGS, **changes}
+        settings = SETTINGS[kind].model_copy(update=changes)
         torch.manual_seed(0)
         training = Training(
-            kind=kind,
-            network=build_network(kind, settings, CLASSES),
+            network=build_network(settings, CLASSES),
             dataset=Views(32 if kind == "deeplab" else 4),
             loss=loss,
             settings=settings,
@@ -147,14 +130,13 @@ class Failing:
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders of the three networks, trained by one process and by two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    launch(partial(fit_all, one), ONE, SETTINGS["precision"])
-    launch(partial(fit_all, two), TWO, SETTINGS["precision"])
+    launch(partial(fit_all, one), ONE, PRECISION)
+    launch(partial(fit_all, two), TWO, PRECISION)
     return one, two
 
 
 def weights(folder: Path, kind: str) -> dict[str, Tensor]:
-    network, _ = load_checkpoint(folder / kind / "model.pt", kind, torch.device("cpu"))
-    return network.state_dict()
+    return load_tensors(folder / kind / "model.pt")["state"]
 
 
 def curve(folder: Path, kind: str) -> list[dict[str, float]]:
@@ -184,10 +166,10 @@ def test_killed_processes_go_on_together(
 ) -> None:
     killed = partial(fit_cam, tmp_path, Failing(4, "kill"))
     with pytest.raises(SSENetError, match=r"process 1 of the 2 .* SIGKILL.*train_mem_mb"):
-        launch(killed, TWO, SETTINGS["precision"])
+        launch(killed, TWO, PRECISION)
     assert (tmp_path / "cam" / "resume" / "state.pt").exists()
     with caplog.at_level(logging.INFO, logger="ssenet"):
-        launch(partial(fit_cam, tmp_path, cam), TWO, SETTINGS["precision"])
+        launch(partial(fit_cam, tmp_path, cam), TWO, PRECISION)
     said = [record.getMessage() for record in caplog.records if record.name == "ssenet"]
     assert len([line for line in said if line.startswith("continuing after step 2")]) == 1
     whole = weights(both[1], "cam")
@@ -205,5 +187,5 @@ def test_killed_processes_go_on_together(
 )
 def test_what_ends_one_process_ends_both(tmp_path: Path, accident: str, message: str) -> None:
     with pytest.raises(SSENetError, match=message):
-        launch(partial(fit_cam, tmp_path, Failing(2, accident)), TWO, SETTINGS["precision"])
+        launch(partial(fit_cam, tmp_path, Failing(2, accident)), TWO, PRECISION)
     assert not (tmp_path / "cam" / "model.pt").exists()

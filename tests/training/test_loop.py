@@ -5,38 +5,34 @@ from typing import Any
 
 import pytest
 import torch
+from stage_settings import changed, stage_settings
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.checkpoints import build_network, load_checkpoint
+from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.loop import Training, fit
 
-SETTINGS: dict[str, Any] = {
-    "seed": 3,
-    "backbone": {
-        "name": "resnet38",
-        "width": 1 / 32,
-        "dilations": [2, 4, 4],
-        "dropout": [0.0, 0.0],
-        "weights": None,
-        "freeze_batch_norm": False,
-        "frozen_stages": [],
+SETTINGS = stage_settings(
+    "cam",
+    {
+        "seed": 3,
+        "backbone": {"width": 1 / 32, "dilations": [2, 4, 4], "freeze_batch_norm": False},
+        "dropout": 0.5,
+        "batch_size": 4,
+        "epochs": 3,
+        "optimizer": {
+            "name": "sgd",
+            "lr": 0.02,
+            "momentum": 0.9,
+            "weight_decay": 0.0,
+            "power": 0.9,
+            "head_lr": 1,
+        },
     },
-    "dropout": 0.5,
-    "batch_size": 4,
-    "epochs": 3,
-    "optimizer": {
-        "name": "sgd",
-        "lr": 0.02,
-        "momentum": 0.9,
-        "weight_decay": 0.0,
-        "power": 0.9,
-        "head_lr": 1,
-    },
-    "precision": "32-true",
-}
+)
 
 
 class Colours(Dataset[dict[str, Any]]):
@@ -61,18 +57,17 @@ def loss(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
 def training(loss_function: Any = loss, **changes: Any) -> Training:
     torch.manual_seed(0)
     return Training(
-        kind="cam",
-        network=build_network("cam", SETTINGS, ("red", "green")),
+        network=build_network(SETTINGS, ("red", "green")),
         dataset=Colours(),
         loss=loss_function,
-        settings={**SETTINGS, **changes},
+        settings=changed(SETTINGS, changes),
         classes=("red", "green"),
         data="",
     )
 
 
 def weights(path: Path) -> dict[str, Tensor]:
-    network, _ = load_checkpoint(path, "cam", torch.device("cpu"))
+    network, _ = load_checkpoint(path, CamTraining, torch.device("cpu"))
     return network.state_dict()
 
 

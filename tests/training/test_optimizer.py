@@ -5,9 +5,12 @@ import torch
 
 from ssenet_core.models.networks import CamNetwork, DeepLab
 from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.settings import OptimizerSettings
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
-SETTINGS = {"name": "sgd", "lr": 0.01, "momentum": 0.0, "weight_decay": 5e-4, "head_lr": 10}
+SETTINGS = OptimizerSettings(
+    name="sgd", lr=0.01, momentum=0.0, weight_decay=5e-4, power=0.9, head_lr=10
+)
 
 
 def test_four_groups_hold_every_parameter_once() -> None:
@@ -59,7 +62,9 @@ def test_a_schedule_of_steps_by_the_formula(momentum: float) -> None:
     factors = {"0.weight": 1, "0.bias": 2, "2.weight": 10, "2.bias": 20}
     expected = {name: p.detach().clone() for name, p in network.named_parameters()}
     velocity = {name: torch.zeros_like(p) for name, p in expected.items()}
-    optimizer = build_optimizer(network, [network[2]], SETTINGS | {"momentum": momentum})
+    optimizer = build_optimizer(
+        network, [network[2]], SETTINGS.model_copy(update={"momentum": momentum})
+    )
     images = torch.randn(8, 4, dtype=torch.float64)
     for step in range(6):
         set_rate(optimizer, poly_rate(step, 6, 0.01, 0.9))

@@ -16,8 +16,8 @@ CLASSES = ("cat", "dog")
 
 def write_network(path: Path, seed: int) -> Path:
     torch.manual_seed(seed)
-    network = build_network("cam", SETTINGS, CLASSES)
-    save_checkpoint(path, network, kind="cam", settings=SETTINGS, classes=CLASSES)
+    network = build_network(SETTINGS["cam"], CLASSES)
+    save_checkpoint(path, network, settings=SETTINGS["cam"], classes=CLASSES)
     return path
 
 
@@ -35,7 +35,7 @@ def test_a_resume_point_is_of_its_first_weights(
             weights=None if seed is None else write_network(tmp_path / "first.pt", seed),
         )
         images = SimpleNamespace(classes=CLASSES)
-        train(None, "cam", run, SETTINGS | {"seed": 0}, images, None, None)  # type: ignore[arg-type]
+        train(None, run, SETTINGS["cam"], images, None, None)  # type: ignore[arg-type]
     none, first, again, other = keys
     assert first == again
     assert len({none, first, other}) == 3

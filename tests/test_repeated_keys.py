@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ssenet_core.config import refuse_repeated_keys
 from ssenet_core.errors import SSENetError
+from ssenet_core.settings import refuse_repeated_keys
 
 
 def test_a_repeated_key_is_named_with_both_lines(tmp_path: Path) -> None:

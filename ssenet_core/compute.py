@@ -1,0 +1,34 @@
+"""What a job runs on, by the section `compute` and by what this machine has."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from ssenet_core.settings import ComputeSettings
+
+WORKER_MEM_MB = 600  # a process that has the libraries, and one image's scores
+
+
+def gpus_a_job(gpus: Literal["auto", 0, 1]) -> int:
+    """GPUs that a job asks for by `compute.gpus`; auto is 1 where this machine has a usable one."""
+    if gpus != "auto":
+        return gpus
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    return int(Path("/dev/nvidiactl").exists() and not hidden)
+
+
+def inference_needs(compute: ComputeSettings) -> tuple[int, int]:
+    """Threads and memory (MB) of an inference job, which has worker processes beside a GPU."""
+    threads = compute.inference_threads if gpus_a_job(compute.gpus) else 1
+    return threads, compute.shard_mem_mb + WORKER_MEM_MB * (threads - 1)
+
+
+def training_devices(compute: ComputeSettings) -> dict[str, int]:
+    """What a training runs on, as arguments of `training.devices.Devices`.
+
+    GPUs that are asked for by number must be there; `auto` takes one if there is one.
+    """
+    several = compute.train_gpus * compute.train_nodes > 1
+    if not gpus_a_job(compute.gpus) or (compute.gpus == "auto" and not several):
+        return {}
+    return {"gpus": compute.train_gpus, "nodes": compute.train_nodes}

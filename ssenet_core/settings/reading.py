@@ -1,0 +1,424 @@
+"""A run's configuration as typed settings, and everything that is wrong with it in one message.
+
+`load` raises an `SSENetError` that lists each fault with the key's path, what was found and what is
+allowed; `refuse_repeated_keys` one that lists the keys that stand twice in a file;
+`read_configuration` both, and one for a file that cannot be read.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from ssenet_core.errors import SSENetError, hint, listed, shown
+from ssenet_core.models.catalogue import keys_without_effect
+from ssenet_core.settings.sections import (
+    PATTERNS,
+    ComputeSettings,
+    DatasetSettings,
+    DownloadSettings,
+    EvaluationSettings,
+    PaperSettings,
+    RefineSettings,
+    RunSettings,
+    Section,
+)
+from ssenet_core.settings.stages import (
+    SEED_MARK,
+    AffinitySettings,
+    AnySettings,
+    BackboneSettings,
+    CamSettings,
+    DeepLabSettings,
+    Variants,
+    starting_variant,
+)
+
+M = TypeVar("M", bound=Section)
+WORKFLOW = Path(__file__).parents[2]
+STAGES = ("cam", "affinity", "deeplab")  # sections with variants
+MOST_VALUES = 10_000  # a configuration has some hundreds
+DEEPEST = 30  # levels of a file in which repeated keys are sought; ours has seven
+# The parser in C takes a tenth of the time of the other, which is there everywhere.
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+KINDS = {  # pydantic's errors whose own words are Python's
+    "tuple_type": "input should be a list",
+    "model_type": "input should be a section of keys",
+    "dict_type": "input should be a section of keys",
+}
+
+
+class Settings(Section):
+    """A whole configuration."""
+
+    dataset: DatasetSettings
+    run: RunSettings
+    cam: Variants[CamSettings] = Field(
+        description="The networks that give class activation maps, and how maps are taken from "
+        "them."
+    )
+    refine: RefineSettings
+    affinity: Variants[AffinitySettings] = Field(
+        description="AffinityNet, and the random walk that turns CAMs into pseudo labels."
+    )
+    deeplab: Variants[DeepLabSettings] = Field(
+        description="The segmentation network that is trained on the pseudo labels."
+    )
+    evaluation: EvaluationSettings
+    paper: PaperSettings
+    compute: ComputeSettings
+    download: DownloadSettings
+
+    def resolve(self, stage: str, name: str) -> AnySettings:
+        """The settings of a stage's variant, or variant@seed; see `Variants.resolve`."""
+        found: AnySettings = getattr(self, stage).resolve(name)
+        return found
+
+    def seeded(self, stage: str, name: str, seed: int) -> str:
+        """The name of a stage's variant for one of `run.seeds`.
+
+        It is plain for the seed that the variant has anyway, so that more seeds leave the first
+        one's files as they are, and where `run.seeds` is [0], which leaves each variant its own.
+        """
+        plain = self.run.seeds == (0,) or seed == self.resolve(stage, name).seed
+        return name if plain else f"{name}{SEED_MARK}{seed}"
+
+
+def load(config: Mapping[str, Any]) -> Settings:
+    """Typed settings of a merged configuration; numbers and truth values may be given as text.
+
+    Raises:
+        SSENetError: one line a fault, all of them.
+    """
+    if _is_too_large(config):
+        raise SSENetError(
+            f"the configuration has more than {MOST_VALUES} values; "
+            "does a YAML reference (*name) stand for much?"
+        )
+    complete = _with_whole_variants(config)
+    try:
+        settings = Settings.model_validate(complete)
+    except ValidationError as error:
+        faults = [*_faults(error, config, complete)]
+    else:
+        faults = [*dict.fromkeys(_contradictions(settings, config))]
+    if faults:
+        raise SSENetError("the configuration has faults:\n" + "\n".join(f"  {x}" for x in faults))
+    return settings
+
+
+def read_configuration(overlays: Sequence[str | Path]) -> Settings:
+    """`config.yaml` with overlays such as `recipes/voc2012.yaml` merged over it, in their order.
+
+    Raises:
+        SSENetError: as `load` and `refuse_repeated_keys`; or a file cannot be read.
+    """
+    files = [WORKFLOW / "config.yaml", *overlays]
+    refuse_repeated_keys(files)
+    config: dict[str, Any] = {}
+    for file in files:
+        config = merged(config, _read(file))
+    return load(config)
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), LOADER)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SSENetError(f"{path}: expected a YAML file, cannot read it ({error})") from error
+    if not isinstance(content, dict):
+        raise SSENetError(f"{path}: expected sections of a configuration, found {content!r:.80}")
+    return content
+
+
+def validated(kind: type[M], values: Mapping[str, Any], place: str) -> M:
+    """One section's settings; `place` is the key that messages name.
+
+    Raises:
+        SSENetError: one line a fault, all of them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [f"{place}.{_in_words(fault, values, kind)}" for fault in faults]
+        raise SSENetError("\n".join(lines)) from None
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on it, mapping by mapping; lists and plain values are replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        inner = result.get(key)
+        if isinstance(value, Mapping) and isinstance(inner, Mapping):
+            value = merged(inner, value)
+        result[key] = value
+    return result
+
+
+def _is_too_large(config: Any) -> bool:
+    """Whether it has senselessly many values: by YAML's references few lines hold billions."""
+    waiting, count = [config], 0
+    while waiting:
+        value = waiting.pop()
+        inside = list(value.values()) if isinstance(value, Mapping) else value
+        if isinstance(inside, list | tuple):
+            count += len(inside)
+            waiting += inside[:MOST_VALUES]
+        if count > MOST_VALUES:
+            return True
+    return False
+
+
+def _with_whole_variants(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with each variant's own values laid over its section's defaults."""
+    result = dict(config)
+    for stage in STAGES:
+        section = config.get(stage)
+        if not isinstance(section, Mapping):
+            continue
+        defaults, variants = section.get("defaults"), section.get("variants")
+        if isinstance(defaults, Mapping) and isinstance(variants, Mapping):
+            whole = {name: _whole(defaults, own) for name, own in variants.items()}
+            result[stage] = {**section, "variants": whole}
+    return result
+
+
+def _whole(defaults: Mapping[str, Any], own: Any) -> Any:
+    if own is None or own == "null":
+        return defaults
+    return merged(defaults, own) if isinstance(own, Mapping) else own
+
+
+# Faults of single values in words
+
+
+def _faults(
+    error: ValidationError, config: Mapping[str, Any], complete: Mapping[str, Any]
+) -> Iterator[str]:
+    """A line a fault; one that variants have from their defaults is told of the defaults alone.
+
+    Args:
+        error: pydantic's, about `complete`.
+        config: as the user wrote it.
+        complete: with whole variants.
+    """
+    errors = error.errors(include_url=False)
+    known = {(fault["loc"], fault["msg"]) for fault in errors}
+    for fault in errors:
+        match fault["loc"]:
+            case (stage, "variants", name, *inner) if (
+                (stage, "defaults", *inner),
+                fault["msg"],
+            ) in known and not _wrote(config[str(stage)]["variants"][name], inner):
+                continue
+        yield _in_words(fault, complete, Settings)
+
+
+def _wrote(own: Any, path: Sequence[Any]) -> bool:
+    """Whether a variant itself gives the single value at a path."""
+    for key in path:
+        if not isinstance(own, Mapping) or key not in own:
+            return isinstance(own, list)  # of a list, all items were written at once
+        own = own[key]
+    return not isinstance(own, Mapping)
+
+
+def _in_words(fault: Any, complete: Any, kind: type[BaseModel]) -> str:
+    """What is wrong at one place of `complete`, which is of a kind, and what is allowed there."""
+    path, message = _path(fault["loc"], complete), fault["msg"]
+    if fault["type"] == "missing":
+        return f"{below(path, fault['loc'][-1])}: missing"
+    if fault["type"] == "extra_forbidden":
+        keys = list(_section_at(kind, fault["loc"][:-1]).model_fields)
+        return f"{path}: unknown key; allowed: {listed(keys)}{hint(str(fault['loc'][-1]), keys)}"
+    if fault["type"] == "string_pattern_mismatch":
+        message = f"allowed: {PATTERNS[fault['ctx']['pattern']]}"
+    elif fault["type"] == "value_error":
+        message = str(fault["ctx"]["error"])
+        if isinstance(fault["input"], Mapping):  # it is about several keys, and names them
+            return f"{path}: {message}"
+    message = KINDS.get(fault["type"], message[:1].lower() + message[1:])
+    return f"{path}: found {shown(fault['input'])}, {message}"
+
+
+def _path(place: Sequence[Any], value: Any) -> str:
+    """Where a fault is, "run.chains[0].cam", without pydantic's marks of a type's alternatives."""
+    path = ""
+    for key in place:
+        inside = range(len(value)) if isinstance(value, list | tuple) else value
+        if isinstance(inside, Mapping | range) and key in inside:
+            path, value = below(path, key), value[key]
+    return path
+
+
+def below(path: str, key: Any) -> str:
+    """The path of what a section or list has under a key: "run.seeds" and 0 are "run.seeds[0]"."""
+    if isinstance(key, str) and re.fullmatch(r"[\w.-]{1,100}", key):
+        return f"{path}.{key}" if path else key
+    return f"{path}[{shown(key)}]"
+
+
+def _section_at(section: type[BaseModel], place: Sequence[Any]) -> type[BaseModel]:
+    """The section that pydantic's place of a fault leads to, from `section`."""
+    names = iter(place)
+    for name in names:
+        field = section.model_fields.get(str(name))
+        if field is not None:
+            section = next(_sections_in(field.annotation))
+            if get_origin(field.annotation) is dict:
+                next(names, None)  # a name of the user's own
+    return section
+
+
+def _sections_in(kind: Any) -> Iterator[type[BaseModel]]:
+    """The sections in a type such as `dict[str, Source]`."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for part in get_args(kind):
+        yield from _sections_in(part)
+
+
+# Faults between values of several sections
+
+
+def _contradictions(settings: Settings, config: Mapping[str, Any]) -> Iterator[str]:
+    """Values that are each allowed and do not go together, and names that refer to nothing."""
+    for stage in STAGES:
+        for variant in getattr(settings, stage).variants:
+            yield from _variant_faults(settings, config, stage, variant)
+    yield from [*_dangling_names(settings)] or _unlike_chains(settings)
+
+
+def _variant_faults(
+    settings: Settings, config: Mapping[str, Any], stage: str, variant: str
+) -> Iterator[str]:
+    """What keeps a variant from being trained.
+
+    Args:
+        config: as the user wrote it.
+    """
+    own = config[stage]["variants"][variant]
+    own = own if isinstance(own, Mapping) else {}
+    found = settings.resolve(stage, variant)
+
+    def at(key: str) -> str:
+        """Where a key was written."""
+        place = f"variants.{variant}" if key.partition(".")[0] in own else "defaults"
+        return f"{stage}.{place}.{key}"
+
+    for key in keys_without_effect(found.backbone.name):
+        if key in own.get("backbone", {}):
+            yield f"{at('backbone')}.{key}: {found.backbone.name} takes no notice of it"
+    if stage == "cam" and found.backbone.weights == "cam":
+        yield f"{at('backbone.weights')}: found 'cam', which a CAM network cannot start from"
+    for fault in _start_faults(settings, found.backbone):
+        yield f"{at('backbone.weights')}: {fault}"
+    compute = settings.compute
+    processes = compute.train_gpus * compute.train_nodes
+    if compute.gpus != 0 and found.batch_size % processes:
+        yield (
+            f"{at('batch_size')}: found {found.batch_size}, must be a multiple of "
+            f"compute.train_gpus x compute.train_nodes, {processes}, which share each batch"
+        )
+
+
+def _start_faults(settings: Settings, backbone: BackboneSettings) -> Iterator[str]:
+    """Networks that a variant starts from and cannot."""
+    source, seen = backbone.weights, list[str]()
+    while (start := starting_variant(source, "")) is not None:
+        if start in seen:
+            yield f"the variants {', '.join(seen)} start from each other"
+            return
+        seen.append(start)
+        try:
+            giver = settings.cam.resolve(start).backbone
+        except SSENetError as error:
+            yield str(error)
+            return
+        if len(seen) == 1 and giver.described() != backbone.described():
+            yield _foreign_weights(backbone, start, giver)
+        source = giver.weights
+
+
+def _foreign_weights(taker: BackboneSettings, cam: str, giver: BackboneSettings) -> str:
+    return f"{taker.described()} cannot take the weights of cam variant {cam}, {giver.described()}"
+
+
+def _dangling_names(settings: Settings) -> Iterator[str]:
+    """Variants that the run or the paper's targets name and no section has."""
+    run, paper = settings.run, settings.paper
+    named = [("run.cams", "cam", name) for name in run.cams]
+    for number, chain in enumerate(run.chains):
+        named += [(f"run.chains[{number}].{stage}", stage, name) for stage, name in chain]
+    rows = [("paper.table1", "cam", name) for name in paper.table1]
+    rows += [("paper.table2", "cam", name) for name in paper.table2]
+    named += rows + [("paper.compared", "cam", name) for name in paper.compared]
+    named += [("paper.affinity", "affinity", paper.affinity)]
+    named += [("paper.deeplab", "deeplab", paper.deeplab)]
+    for where, stage, name in dict.fromkeys(named):
+        try:
+            settings.resolve(stage, name)
+        except SSENetError as error:
+            yield f"{where}: {error}"
+            continue
+        if SEED_MARK in name and (run.seeds != (0,) or (where, stage, name) in rows):
+            yield f"{where}: {name}: run.seeds says which seeds; leave out {SEED_MARK}"
+
+
+def _unlike_chains(settings: Settings) -> Iterator[str]:
+    """Chains in which a network starts from the weights of a CAM network that is unlike it."""
+    for number, chain in enumerate(settings.run.chains):
+        giver = settings.cam.resolve(chain.cam).backbone
+        for stage, name in (("affinity", chain.affinity), ("deeplab", chain.deeplab)):
+            taker = settings.resolve(stage, name).backbone
+            if taker.weights == "cam" and taker.described() != giver.described():
+                yield f"run.chains[{number}].{stage}: {_foreign_weights(taker, chain.cam, giver)}"
+
+
+# What a merged configuration no longer shows
+
+
+def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
+    """Raise an `SSENetError` if a file gives a key two values: YAML's reader keeps the last one.
+
+    Files that are not there, or are no YAML, are left to those who read them.
+    """
+    faults = [fault for path in dict.fromkeys(paths) for fault in _repeated_keys(path)]
+    if faults:
+        raise SSENetError(
+            "the configuration has keys that stand twice, keep one of each:\n"
+            + "\n".join(f"  {fault}" for fault in faults)
+        )
+
+
+def _repeated_keys(path: str | Path) -> Iterator[str]:
+    try:
+        root = yaml.compose(Path(path).read_text(), Loader=LOADER)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return
+    # A node that references (*name) lead to again is looked at once.
+    seen = set()
+    level = [("", root)]
+    for _ in range(DEEPEST):
+        inside = []
+        for place, node in level:
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, yaml.SequenceNode):
+                inside += [(below(place, number), item) for number, item in enumerate(node.value)]
+            elif isinstance(node, yaml.MappingNode):
+                lines: dict[str, int] = {}
+                for key, value in node.value:
+                    name = str(key.value)
+                    line = key.start_mark.line + 1
+                    where = below(place, name)
+                    if name in lines and name != "<<":
+                        yield f"{path}: line {line}: {where} stands in line {lines[name]} too"
+                    lines.setdefault(name, line)
+                    inside.append((where, value))
+        level = inside

@@ -7,7 +7,7 @@ UV := uv==0.13.9
 RESULTS := results
 export PYTHONHASHSEED = 0
 
-.PHONY: help setup demo test lint docs bench lock clean
+.PHONY: help setup demo test lint docs site bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -40,6 +40,9 @@ lint: setup ## style, types, the workflow's own lint
 docs: setup ## write docs/configuration.md, config.schema.json and the drawing in README.md anew
 	$(BIN)/python docs/make_configuration.py
 	$(BIN)/python docs/make_rule_graph.py
+
+site: setup ## build the documentation site into site/
+	$(BIN)/zensical build --strict --clean
 
 bench: setup ## measure every speed claim against its plain alternative, into docs/benchmarks.md
 	$(BIN)/python benchmarks/page.py

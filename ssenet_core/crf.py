@@ -64,8 +64,9 @@ def dense_crfs(
     of `dense_crf` of each stack: to a few 1e-6 on photographs, to 1e-4 on noise.
 
     Args:
-        image, settings: as in `dense_crf`.
+        image: as in `dense_crf`.
         stacks: (labels, H, W) each, of one shape.
+        settings: as in `dense_crf`.
     """
     if len({stack.shape for stack in stacks}) > 1:
         raise ValueError(f"stacks must be of one shape, not {[stack.shape for stack in stacks]}")

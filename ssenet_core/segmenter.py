@@ -81,7 +81,10 @@ class Segmenter:
         Args:
             checkpoint: a `model.pt` that the workflow's training of DeepLab wrote.
             device: where to run; None for the GPU if there is one, else the CPU.
-            scales: as above; None for those that the network was trained at, see `fitting_scales`.
+            scales: as in the constructor; None for those of the training, see `fitting_scales`.
+            flip: as in the constructor.
+            crf: as in the constructor.
+            precision: as in the constructor.
 
         Raises:
             SSENetError: the checkpoint is missing, damaged, or another network's.

@@ -10,6 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 FOLDERS = [
     ".ci",
+    ".github",
     "docs",
     "envs",
     "profiles",

@@ -63,7 +63,9 @@ def raw_equivariance_loss(large: Tensor, small: Tensor, valid: Tensor | None = N
     every class counts, whatever the tags. Averaged over the batch, like the classification loss.
 
     Args:
-        large, small, valid: as for `scale_equivariance_loss`.
+        large: as for `scale_equivariance_loss`.
+        small: as for `scale_equivariance_loss`.
+        valid: as for `scale_equivariance_loss`.
 
     Raises:
         ValueError: shapes differ, or no cell counts.

@@ -28,7 +28,8 @@ class TrainingRun:
 
     Attributes:
         manifest: JSON of the train split.
-        checkpoint, metrics: written on success; `resume/` and `tensorboard/` lie beside the former.
+        checkpoint: written on success; `resume/` and `tensorboard/` lie beside it.
+        metrics: CSV of the losses, written on success.
         weights: file of backbone weights, or a network's checkpoint to take them from; None takes
             ImageNet's of an installed package where the settings say so, else random ones.
         code: fingerprint of the code, so that an interrupted run of older code is not resumed.

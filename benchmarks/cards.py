@@ -1,27 +1,26 @@
 """What the benchmarks of GPU stages share: the card, networks with sound activations, timing.
 
-Without a GPU such a script prints a row that says so, and `--small` runs it on the CPU with a tiny
-network, to see that it works: its row then says that it measured no GPU.
+`on_gpu.py` runs them. Its `--small` runs them on the CPU with tiny networks, to see that they work:
+their rows then say that no GPU was measured.
 """
 
-import argparse
 import copy
 import gc
 import math
 import os
 import statistics
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from compare import options, row
+from compare import machine
 from inputs import write_photographs, write_split
 from lightning_fabric import Fabric
 from settings import changed, paper
@@ -43,25 +42,49 @@ NAMES = [f"class {number}" for number in range(20)]
 TINY = {"backbone": {"width": 1 / 32}, "crop": 96, "resize": [96, 160]}
 ENOUGH = 0.4  # of the card's dense rate: below it the kernels are listed
 KERNELS = 20
+NO_TIME = "not measured: no time was left"
 TIMED, MOST_TIMED = 1.5, 30  # seconds and steps that are timed; three steps at the least
 
 Batch = dict[str, Any]
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Card:
-    """Where a script runs.
+    """Where the parts run.
 
     Attributes:
-        device: the GPU, or the CPU to try the script.
-        small: whether the network and the crops are tiny.
+        device: the GPU, or the CPU to try them.
+        small: whether the networks and the crops are tiny.
+        data: folder in VOC layout; None for drawn photographs and masks.
         ends: when nothing more is to be begun, as `time.monotonic` counts.
+        failed: what `tried` saw fail since `begin`.
     """
 
     device: torch.device
     small: bool
+    data: Path | None = None
     ends: float = math.inf
+    failed: set[str] = field(default_factory=set)
+
+    @classmethod
+    def found(cls, small: bool, data: Path | None) -> "Card":
+        """The first GPU; the CPU for a trial. `NoGPU` where there is none."""
+        if not small and not torch.cuda.is_available():
+            raise NoGPU(f"torch {torch.__version__} finds no GPU; --small tries the CPU")
+        torch.manual_seed(0)
+        return cls(torch.device("cpu" if small else "cuda"), small, data)
+
+    def begin(self, seconds: float) -> None:
+        """Give the next part its time."""
+        self.ends = time.monotonic() + seconds
+        self.failed.clear()
+        self.tidy()
+
+    @property
+    def images(self) -> Path | None:
+        """The folder of photographs, if there is one."""
+        return None if self.data is None else self.data / "JPEGImages"
 
     def settings(self, section: str = "cam", name: str = "ssenet") -> Any:
         """The paper's settings of a variant, or tiny ones."""
@@ -84,11 +107,16 @@ class Card:
         try:
             return work()
         except Exception as error:  # the rest is measured all the same
+            self.failed.add(name)
             print(f"{name}: failed, {type(error).__name__}: {str(error)[:500]}")
             print("".join(traceback.format_tb(error.__traceback__)[-4:]), flush=True)
             error.__traceback__ = None
         self.tidy()
         return None
+
+    def missing(self, name: str) -> str:
+        """What a row says in place of a value that `tried` did not give."""
+        return "**failed**" if name in self.failed else NO_TIME
 
     def tidy(self) -> None:
         """Give back the memory of what is no longer used, and forget the highest use so far."""
@@ -127,13 +155,29 @@ class Card:
             found.append(self.seconds(work, 1))
         return statistics.median(found)
 
+    @cached_property
+    def dense(self) -> float:
+        """What the card reaches with a large dense bf16 product, TFLOP/s."""
+        edge = 256 if self.small else 8192
+        a, b = (torch.randn(edge, edge, device=self.device).bfloat16() for _ in range(2))
+        self.seconds(lambda: a @ b, 5)
+        found = statistics.median(self.seconds(lambda: a @ b, 10) for _ in range(5))
+        rate = 2 * edge**3 / found / 1e12
+        print(f"dense bf16 product of {edge} x {edge}: {rate:.1f} TFLOP/s", flush=True)
+        return rate
+
     def described(self) -> str:
-        """Its name, and that of the library that computes on it."""
+        """The machine, the card's name, and that of the library that computes on it."""
         if self.device.type == "cpu":
-            return "no GPU: a trial on the CPU with a tiny network"
+            return f"{machine()}\nno GPU: a trial on the CPU with a tiny network"
         memory = torch.cuda.get_device_properties(self.device).total_memory / 2**30
         cudnn = torch.backends.cudnn.version()
-        return f"{torch.cuda.get_device_name(self.device)}, {memory:.0f} GiB, cuDNN {cudnn}"
+        name = torch.cuda.get_device_name(self.device)
+        return f"{machine()}\n{name}, {memory:.0f} GiB, cuDNN {cudnn}"
+
+
+class NoGPU(Exception):
+    """There is no GPU to measure."""
 
 
 class NotFinite(Exception):
@@ -238,42 +282,15 @@ def apart(losses: list[float], exact: list[float]) -> float:
     return float(((one - other).abs() / other.abs()).max())
 
 
-def card_options(
-    description: str, stage: str, plain: str, bound: str, *, runs: int = 3, **numbers: int
-) -> tuple[Card, argparse.Namespace]:
-    """The card and the options; without a card the row is printed, and the script ends.
-
-    Args:
-        numbers: further options and their defaults.
-    """
-    parser = options(description, runs=runs)
-    for name, default in numbers.items():
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--data", type=Path, help="folder in VOC layout; only trainings read it")
-    parser.add_argument(
-        "--until", type=float, default=math.inf, help="begin nothing more then (time.monotonic)"
-    )
-    parser.add_argument("--small", action="store_true", help="try the script on the CPU")
-    given = parser.parse_args()
-    if not given.small and not torch.cuda.is_available():
-        row(stage, plain, bound, "not measured: no GPU", "")
-        sys.exit()
-    device = torch.device("cpu" if given.small else "cuda")
-    card = Card(device, given.small, given.until)
-    print(card.described(), flush=True)
-    torch.manual_seed(0)
-    return card, given
-
-
 def said(card: Card, measured: str) -> str:
     """What was measured; of a trial, that it is none."""
     return "not measured: no GPU (a trial on the CPU)" if card.small else measured
 
 
-def training_data(root: Path, number: int, card: Card, folder: Path | None) -> TaggedViews:
+def training_data(root: Path, number: int, card: Card) -> TaggedViews:
     """Photographs of the usual size, written to a folder, as the CAM training sees them."""
     manifest = root / "manifest.json"
-    write_split(manifest, write_photographs(root, number, folder=folder))
+    write_split(manifest, write_photographs(root, number, folder=card.images))
     return TaggedViews(load_manifest(manifest), card.settings())
 
 
@@ -330,28 +347,6 @@ def whole_float32() -> Iterator[None]:
         yield
     finally:
         convolutions.allow_tf32, products.allow_tf32 = before
-
-
-@contextmanager
-def searched_convolutions() -> Iterator[None]:
-    """cuDNN tries its ways of each convolution and takes the fastest."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
-
-
-def rate_of_products(card: Card) -> float:
-    """What the card reaches with a large dense bf16 product, TFLOP/s."""
-    edge = 256 if card.small else 8192
-    a, b = (torch.randn(edge, edge, device=card.device).bfloat16() for _ in range(2))
-    card.seconds(lambda: a @ b, 5)
-    found = statistics.median(card.seconds(lambda: a @ b, 10) for _ in range(5))
-    rate = 2 * edge**3 / found / 1e12
-    print(f"dense bf16 product of {edge} x {edge}: {rate:.1f} TFLOP/s", flush=True)
-    return rate
 
 
 def list_kernels(card: Card, name: str, work: Callable[[], object]) -> None:

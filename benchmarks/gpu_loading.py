@@ -3,8 +3,6 @@
 Steps of the CAM training in bf16 with batches from the loader, as a training has them, against the
 same steps with batches that lie on the GPU already: it is busy for their share of the others' time.
 The first steps, for which the workers may have had batches ready, do not count.
-
-    python benchmarks/gpu_loading.py [--steps 60] [--small] [--images FOLDER]
 """
 
 import tempfile
@@ -12,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cards import Trained, card_options, said, sound_network, training_data
+from cards import Card, Trained, said, sound_network, training_data
 from compare import row, verdict
 
 from ssenet_core.cam.training import cam_loss
@@ -20,20 +18,18 @@ from ssenet_core.training.batches import StepBatches, loader
 
 STAGE = "data loading beside a GPU, batch 8, crops of 448"
 PLAIN, BOUND = "batches that lie on the GPU", "the GPU >= 95 % busy at 16 workers"
-PHOTOGRAPHS = 128
+PHOTOGRAPHS, STEPS = 128, 60
 WORKERS = (16, 8, 4)
 READY = 2  # batches that a worker has ready
 
 
-def main() -> None:
+def measure(card: Card) -> None:
     """The share for each number of workers."""
-    card, given = card_options(__doc__, STAGE, PLAIN, BOUND, steps=60)
     settings = card.settings()
     size = settings.batch_size
-    numbers, steps = ((1,), 2) if card.small else (WORKERS, given.steps)
+    numbers, steps = ((1,), 2) if card.small else (WORKERS, STEPS)
     with tempfile.TemporaryDirectory() as temporary:
-        photographs = 8 if card.small else PHOTOGRAPHS
-        data = training_data(Path(temporary), photographs, card, given.images)
+        data = training_data(Path(temporary), 8 if card.small else PHOTOGRAPHS, card)
 
         def batches(count: int, workers: int) -> Any:
             return loader(data, StepBatches(len(data), size, first=0, steps=count, seed=0), workers)
@@ -70,20 +66,12 @@ def main() -> None:
             return share
 
         shares = {n: card.tried(f"{n} workers", lambda n=n: busy(n)) for n in numbers}
-    found = {n: share for n, share in shares.items() if share is not None}
-    most = found.get(WORKERS[0], 0.0)
-    row(
-        STAGE,
-        PLAIN,
-        BOUND,
-        said(
-            card,
-            "; ".join(f"{share:.1%} busy with {n} workers" for n, share in found.items())
-            + f": {verdict(most >= 0.95)}",
-        ),
-        "the same step",
-    )
-
-
-if __name__ == "__main__":
-    main()
+    words = [
+        f"{n} workers {card.missing(f'{n} workers')}"
+        if share is None
+        else f"{share:.1%} busy with {n} workers"
+        + f": {verdict(share >= 0.95)}" * (n == max(numbers))
+        for n, share in shares.items()
+    ]
+    alone = f"{size / resting:.1f} images/s without loading"
+    row(STAGE, PLAIN, BOUND, said(card, "; ".join([*words, alone])), "the same step")

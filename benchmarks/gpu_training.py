@@ -5,8 +5,6 @@ train.txt`, `classes.txt`), else with drawn ones. The settings are those of `rec
 AffinityNet and DeepLab learn from the set's masks here, AffinityNet from every eighth pixel: how
 fast they are does not depend on where labels come from. Each trains in bf16, then for as long as
 there is time in float32 with TF32, from the same weights on the same batches; the loss must fall.
-
-    python benchmarks/gpu_training.py [--steps 200] [--data FOLDER] [--small]
 """
 
 import tempfile
@@ -20,23 +18,21 @@ from cards import (
     Card,
     Trained,
     apart,
-    card_options,
     list_kernels,
     loaded,
     on,
-    rate_of_products,
     running_means,
     said,
     sound_network,
 )
 from compare import row, verdict
-from inputs import mask, write_photographs, write_split
+from inputs import mask, write_photographs
 from PIL import Image
 from torch import nn
 
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import TaggedViews, cam_loss
-from ssenet_core.data.dataset import listed_ids
+from ssenet_core.data.dataset import dataset_root, listed_ids
 from ssenet_core.data.manifest import Manifest, examine_images, load_manifest, write_manifest
 from ssenet_core.deeplab.training import LabelledViews, pixel_loss
 from ssenet_core.errors import SSENetError
@@ -48,20 +44,21 @@ STAGE = "training, GPU, full-size ResNet-38"
 PLAIN, BOUND = "float32 with TF32", "the loss falls, no NaN"
 STRIDE = 8
 PHOTOGRAPHS = 256  # at the most
+STEPS = 200
 LOADED = 40  # batches, which the steps go round
 OVERLAY = 0.05
 
 
-def photographs(root: Path, folder: Path | None, card: Card) -> tuple[Manifest, Path]:
+def photographs(root: Path, card: Card) -> tuple[Manifest, Path]:
     """The images of a training split, and the folder of their masks."""
+    folder = card.data
     number = 4 if card.small else PHOTOGRAPHS
-    manifest = root / "manifest.json"
     if folder is None:
+        dataset = DatasetSettings(name="benchmark", source="voc", root=str(root))
         records = write_photographs(root, number)
         for place, record in enumerate(records, start=1):
             labels = mask(record.width, record.height, number=place)
             Image.fromarray(labels).save(root / f"{record.id}.png")
-        write_split(manifest, records)
         masks = root
     else:
         dataset = DatasetSettings(
@@ -69,14 +66,17 @@ def photographs(root: Path, folder: Path | None, card: Card) -> tuple[Manifest, 
             source="voc",
             root=str(folder),
             classes=str(folder / "classes.txt"),
+            tags=["masks"],
+            mask_dir="SegmentationClass",
             lists=SplitLists(train="train"),
         )
         ids = listed_ids(dataset, "train")[:number]
         records, problems = examine_images(dataset, "train", ids, workers=12)
         if problems:
             raise SSENetError("\n".join(problems[:10]))
-        write_manifest(manifest, dataset, "train", records)
-        masks = folder / "SegmentationClass"
+        masks = dataset_root(dataset) / "SegmentationClass"
+    manifest = root / "manifest.json"
+    write_manifest(manifest, dataset, "train", records)
     return load_manifest(manifest), masks
 
 
@@ -103,9 +103,13 @@ class Case:
         self.name = name
         self.curves: dict[str, list[float]] = {}
         self.network: nn.Module | None = None
-        self.measured = "**failed**"
+        self.speed: str | None = None
 
-    def train(self, precision: str, steps: int, seconds: float, dense: float) -> None:
+    def trial(self, precision: str) -> str:
+        """The name under which the card knows a training in some precision."""
+        return f"{self.section} in {precision}"
+
+    def train(self, precision: str, steps: int, seconds: float) -> None:
         """Train in one precision, and print how."""
         card, size = self.card, len(self.batches[0]["image"])
         if self.network is None:
@@ -128,12 +132,11 @@ class Case:
         )
         if precision != "bf16-mixed":
             return
-        self.measured = said_rate
         batch = on(card, self.batches[0])
         rate = trained.operations(batch) / step
-        self.measured += f", {rate / dense:.0%} of the card's {dense:.0f} TFLOP/s"
-        print(f"{self.section}: {rate:.1f} TFLOP/s, {rate / dense:.0%} of the dense rate")
-        if rate < ENOUGH * dense:
+        self.speed = f"{said_rate}, {rate / card.dense:.0%} of the card's {card.dense:.0f} TFLOP/s"
+        print(f"{self.section}: {rate:.1f} TFLOP/s, {rate / card.dense:.0%} of the dense rate")
+        if rate < ENOUGH * card.dense:
             name = f"{self.section} training in bf16"
             list_kernels(card, name, lambda: trained.step(batch))
 
@@ -141,14 +144,15 @@ class Case:
         """How its losses went in bf16, and how far they are from float32's."""
         losses = self.curves.get("bf16-mixed", [])
         exact = self.curves.get("32-true", [])
-        answer = "no steps in float32"
         if losses and exact:
-            common = min(len(losses), len(exact))
             distance = apart(losses, exact)
+            common = min(len(losses), len(exact))
             answer = f"losses within {distance:.1%} over {common} steps (< 5%): " + verdict(
                 distance <= OVERLAY
             )
-        measured = self.measured
+        else:
+            answer = f"float32 {self.card.missing(self.trial('32-true'))}"
+        measured = self.speed or self.card.missing(self.trial("bf16-mixed"))
         if losses:
             means = running_means(losses)
             measured += (
@@ -158,13 +162,12 @@ class Case:
         row(f"{self.section} {STAGE}", PLAIN, BOUND, said(self.card, measured), answer)
 
 
-def main() -> None:
+def measure(card: Card) -> None:
     """Each training in bf16, then each in float32 while there is time."""
-    card, given = card_options(__doc__, STAGE, PLAIN, BOUND, steps=200)
-    steps = 3 if card.small else given.steps
+    steps = 3 if card.small else STEPS
     count = min(steps, LOADED)
     with tempfile.TemporaryDirectory() as temporary:
-        images, masks = photographs(Path(temporary), given.data, card)
+        images, masks = photographs(Path(temporary), card)
         print(f"{len(images.images)} photographs, {len(images.classes)} classes", flush=True)
         cam, deeplab = card.settings(), card.settings("deeplab", "default")
         sizes = (2, 2) if card.small else (cam.batch_size, deeplab.batch_size)
@@ -173,7 +176,6 @@ def main() -> None:
     affinity = card.settings("affinity", "default")
     cells = of_cells(labelled, 2 if card.small else affinity.batch_size)
     padded = [{**batch, "tags": _twenty(batch["tags"])} for batch in tagged]
-    dense = rate_of_products(card)
     cases = [
         Case(card, "cam", "ssenet", cam_loss(cam), padded),
         Case(card, "affinity", "default", pair_loss(affinity), cells),
@@ -184,9 +186,9 @@ def main() -> None:
         for place, case in enumerate(cases):
             share = card.left / (len(cases) - place)
             work: Callable[[], None] = lambda case=case, precision=precision, share=share: (  # noqa: E731
-                case.train(precision, steps, share, dense)
+                case.train(precision, steps, share)
             )
-            card.tried(f"{case.section} in {precision}", work)
+            card.tried(case.trial(precision), work)
     for case in cases:
         case.print_row()
 
@@ -194,7 +196,3 @@ def main() -> None:
 def _twenty(tags: torch.Tensor) -> torch.Tensor:
     """Tags of a set with fewer classes for a network with VOC's twenty; the others are absent."""
     return torch.nn.functional.pad(tags, (0, 20 - tags.shape[1]))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,12 +2,12 @@
 
 The walk of a photograph's scores at strides 8 and 4, by shifted slices and by a sparse matrix, and
 the affinities of a training batch's pairs with their gradient and labels.
-
-    python benchmarks/gpu_walk.py [--small] [--images FOLDER]
 """
 
+from collections.abc import Callable
+
 import torch
-from cards import Card, card_options, list_kernels, said
+from cards import Card, list_kernels, said
 from compare import row, verdict
 from pairs import ours as pairs_work
 from pairs import problem as pairs_problem
@@ -15,56 +15,45 @@ from walk import BETA, STEPS, problem, relative_error
 
 from ssenet_core.affinity.walk import propagate
 
-STAGE = "random walk and pairs, GPU"
 PLAIN, BOUND = "the CPU, one thread", "the same answers"
 CLOSE = 1e-5
 
 
-def walk(card: Card, stride: int, folder: object) -> None:
-    """The walk's times and the distance of its answers."""
-    scores, affinities = problem(stride, folder)  # type: ignore[arg-type]
+def walk(card: Card, stride: int) -> tuple[str, str]:
+    """A row's words on the walk's times, and on the distance of its answers."""
+    scores, affinities = problem(stride, card.images)
     there = scores.to(card.device), affinities.to(card.device)
     expected = propagate(scores, affinities, beta=BETA, steps=STEPS)
     slow = card.median(lambda: propagate(scores, affinities, beta=BETA, steps=STEPS))
-    found: dict[str, tuple[float, float]] = {}
 
-    def measure(name: str, sparse: bool) -> None:
+    def on_card(way: str, sparse: bool) -> tuple[str, str]:
         def work() -> torch.Tensor:
             return propagate(*there, beta=BETA, steps=STEPS, sparse=sparse)
 
-        error = relative_error(work().cpu(), expected)
-        found[name] = card.median(work), error
+        error, fast = relative_error(work().cpu(), expected), card.median(work)
         print(
             f"walk, stride {stride}, {scores[0].numel()} cells: {1e3 * slow:.1f} ms on the CPU, "
-            f"{1e3 * found[name][0]:.1f} ms by {name}, relative error {error:.1e}",
+            f"{1e3 * fast:.1f} ms by {way}, relative error {error:.1e}",
             flush=True,
         )
+        return (
+            f"{slow / fast:.1f} x by {way} ({1e3 * slow:.1f} to {1e3 * fast:.1f} ms)",
+            f"relative error {error:.0e} (<= 1e-5): {verdict(error <= CLOSE)}",
+        )
 
-    for name, sparse in (("slices", False), ("a sparse matrix", True)):
-        card.tried(f"walk by {name}", lambda name=name, sparse=sparse: measure(name, sparse))
+    words = []
+    for way, sparse in (("slices", False), ("a sparse matrix", True)):
+        name = f"walk, stride {stride}, by {way}"
+        found = card.tried(name, lambda way=way, sparse=sparse: on_card(way, sparse))
+        words.append(found or (f"by {way} {card.missing(name)}", ""))
     if stride == 8:
         list_kernels(card, "walk", lambda: propagate(*there, beta=BETA, steps=STEPS))
-    row(
-        f"random walk, GPU, 500 x 375, stride {stride}",
-        PLAIN,
-        BOUND,
-        said(
-            card,
-            "; ".join(
-                f"{slow / seconds:.1f} x by {name} ({1e3 * slow:.1f} to {1e3 * seconds:.1f} ms)"
-                for name, (seconds, _) in found.items()
-            )
-            or "**failed**",
-        ),
-        "; ".join(
-            f"relative error {error:.0e} (<= 1e-5): {verdict(error <= CLOSE)}"
-            for _, error in found.values()
-        ),
-    )
+    measured, answers = zip(*words, strict=True)
+    return "; ".join(measured), "; ".join(filter(None, answers))
 
 
-def pairs(card: Card) -> None:
-    """The pairs' times and the distance of affinities, labels and gradients."""
+def pairs(card: Card) -> tuple[str, str]:
+    """A row's words on the pairs' times, and on the distance of affinities and gradients."""
     features, labels = pairs_problem()
     here, there = (
         pairs_work(features, labels),
@@ -81,25 +70,22 @@ def pairs(card: Card) -> None:
         f"{error:.1e}, gradients by {gradient_error:.1e} of the largest, labels equal: {same}",
         flush=True,
     )
-    row(
-        "pair affinities with gradient, and labels; GPU, 2 crops of 448",
-        PLAIN,
-        BOUND,
-        said(card, f"{slow / fast:.0f} x ({1e3 * slow:.0f} to {1e3 * fast:.1f} ms)"),
+    return (
+        f"{slow / fast:.0f} x ({1e3 * slow:.0f} to {1e3 * fast:.1f} ms)",
         f"labels {'bitwise' if same else '**differ**'}, affinities to {error:.0e} (<= 1e-6), "
         f"gradients to {gradient_error:.0e}: "
         + verdict(same and error <= 1e-6 and gradient_error <= CLOSE),
     )
 
 
-def main() -> None:
+def measure(card: Card) -> None:
     """Pairs, and the walk at two strides."""
-    card, given = card_options(__doc__, STAGE, PLAIN, BOUND)
     torch.set_num_threads(1)
-    card.tried("pairs", lambda: pairs(card))
-    for stride in (8,) if card.small else (8, 4):
-        card.tried(f"walk, stride {stride}", lambda stride=stride: walk(card, stride, given.images))
-
-
-if __name__ == "__main__":
-    main()
+    works: dict[str, Callable[[], tuple[str, str]]] = {
+        "pair affinities with gradient, and labels; GPU, 2 crops of 448": lambda: pairs(card),
+        "random walk, GPU, 500 x 375, stride 8": lambda: walk(card, 8),
+        "random walk, GPU, 500 x 375, stride 4": lambda: walk(card, 4),
+    }
+    for name, work in list(works.items())[: 2 if card.small else None]:
+        measured, answer = card.tried(name, work) or (card.missing(name), "")
+        row(name, PLAIN, BOUND, said(card, measured), answer)

@@ -1,12 +1,13 @@
-"""An estimate of one SSENet row of the paper's Table 1, through DeepLab, on H200-class cards.
+"""An estimate of one SSENet row of the paper's Table 1, through DeepLab, on NVIDIA H200 cards.
 
-Nothing here ran on a card. The operations of each stage are counted (PyTorch's counter, two a
+The whole run was never made. The operations of each stage are counted (PyTorch's counter, two a
 multiplication and addition) on the networks and settings of recipes/voc2012.yaml, and divided by
-what a card is taken to do: its dense bf16 rate times a share. What cores do is measured here, an
-image at a time on one of them, and divided by theirs. Several cards share the images of a stage;
-trainings run on as many as have two images of a batch each, at three quarters of the share.
+what one card was measured to do in bf16 (docs/benchmarks/on_gpu.txt), in a CAM training step with
+batches of 8 for all trainings, and in CAM inference for all inference. What cores do is measured
+here, an image at a time on one of them, and divided by theirs. Several cards share the images of a
+stage; trainings run on as many as have two images of a batch each, at three quarters of the speed.
 
-    python benchmarks/whole_run.py [--rate 790] [--share 0.4] [--cores 16]
+    python benchmarks/whole_run.py [--training 348] [--compiled 478] [--inference 230] [--cores 16]
 """
 
 import time
@@ -34,8 +35,7 @@ from ssenet_core.segmenter import DENSE_CRF
 TRAIN, VAL = 10_582, 1_449  # images of VOC 2012 with SBD
 CROP, CELLS = 448, 56
 NAMES = [f"class {number}" for number in range(20)]
-CARDS = (1, 16)
-TRAINING_LOSS = 0.75  # of the share that is left when a batch is spread over cards
+TRAINING_LOSS = 0.75  # of the speed that is left when a batch is spread over cards
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,21 @@ class Stage:
     core_seconds: float
     batch: int | None = None  # of trainings
 
-    def seconds(self, cards: int, speed: float, cores: int) -> tuple[float, str]:
-        """What the stage takes, and what bounds it; cards and cores work side by side."""
-        share = 1.0
+    def seconds(
+        self, cards: int, training: float, inference: float, cores: int
+    ) -> tuple[float, str]:
+        """What the stage takes, and what bounds it; cards and cores work side by side.
+
+        Args:
+            training, inference: TFLOP/s of a card.
+            cores: beside each card.
+        """
+        speed = inference if self.batch is None else training
         if self.batch is not None and cards > 1:
             cards = min(cards, self.batch // 2)
-            share = TRAINING_LOSS
+            speed *= TRAINING_LOSS
         times = {
-            "cards": self.operations / (speed * share * cards),
+            "cards": self.operations / (speed * cards),
             "cores": self.core_seconds / (cores * cards),
         }
         bound = max(times, key=lambda name: times[name])
@@ -117,13 +124,13 @@ def last_crf() -> object:
 
 
 def core_seconds(work: Callable[[], object]) -> float:
-    """Median time of some work on this machine, one core."""
+    """Processor time of some work on this machine: the least of a few rounds."""
     times = []
-    for _ in range(4):
-        started = time.perf_counter()
+    for _ in range(6):
+        started = time.process_time()
         work()
-        times.append(time.perf_counter() - started)
-    return sorted(times[1:])[1]
+        times.append(time.process_time() - started)
+    return min(times)
 
 
 def run_of_the_paper(decoding: float) -> list[Stage]:
@@ -179,42 +186,47 @@ def run_of_the_paper(decoding: float) -> list[Stage]:
 def main() -> None:
     """Print the estimate, stage by stage."""
     parser = options(__doc__)
-    parser.add_argument("--rate", type=float, default=790, help="dense bf16 TFLOP/s of a card")
-    parser.add_argument("--share", type=float, default=0.4, help="of it that the networks reach")
+    for name, reached, what in (
+        ("training", 348, "a training step"),
+        ("compiled", 478, "a compiled training step"),
+        ("inference", 230, "inference"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=float, default=reached, help=f"TFLOP/s of a card in {what}"
+        )
     parser.add_argument("--cores", type=int, default=16, help="processor cores beside each card")
     parser.add_argument("--decoding", type=float, default=1 / 42, help="core-seconds a crop")
     given = parser.parse_args()
     torch.set_num_threads(1)
     stages = run_of_the_paper(given.decoding)
+    columns = {
+        "1 card": (1, given.training),
+        "1 card, torch.compile": (1, given.compiled),
+        "16 cards": (16, given.training),
+    }
+    totals = dict.fromkeys(columns, 0.0)
     rows = []
-    totals = dict.fromkeys(CARDS, 0.0)
     for stage in stages:
         cells = []
-        for cards in CARDS:
-            seconds, bound = stage.seconds(cards, given.rate * given.share, given.cores)
-            totals[cards] += seconds
+        for name, (cards, training) in columns.items():
+            seconds, bound = stage.seconds(cards, training, given.inference, given.cores)
+            totals[name] += seconds
             cells.append(f"≈ {seconds / 60:.1f} min ({bound})")
         work = [f"{stage.operations:.3g}", f"{stage.core_seconds / 3600:.2f}"]
         rows.append([stage.name, str(stage.images), *work, *cells])
-    whole = [f"≈ {totals[cards] / 60:.0f} min" for cards in CARDS]
     operations, hours = (
         sum(stage.operations for stage in stages),
         sum(stage.core_seconds for stage in stages) / 3600,
     )
+    whole = [f"≈ {seconds / 60:.0f} min" for seconds in totals.values()]
     rows.append(["everything", "", f"{operations:.3g}", f"{hours:.2f}", *whole])
     print(
-        f"Estimated, not measured: a card of {given.rate:.0f} TFLOP/s (dense bf16) of which "
-        f"{given.share:.0%} are reached, {given.cores} cores beside each; in brackets what bounds "
-        "a stage. Jobs' starts, writing and the queue come on top.\n"
+        f"Estimated from the measured speed of an H200: {given.training:.0f} TFLOP/s in a training "
+        f"step, {given.compiled:.0f} with torch.compile, {given.inference:.0f} in inference; "
+        f"{given.cores} cores beside each card; in brackets what bounds a stage. Jobs' starts, "
+        "compiling, writing and the queue come on top.\n"
     )
-    head = ["stage", "images", "10^12 operations", "core hours"]
-    print(table([*head, *(f"{cards} card{'s' * (cards > 1)}" for cards in CARDS)], rows))
-    timed = [stage.seconds(1, given.rate * given.share, given.cores) for stage in stages]
-    on_cards, on_cores = (
-        sum(seconds for seconds, bound in timed if bound == name) for name in ("cards", "cores")
-    )
-    needed = given.share * on_cards / (3600 - on_cores)
-    print(f"One hour on one card needs {needed:.0%} of its rate in the stages that it bounds.")
+    print(table(["stage", "images", "10^12 operations", "core hours", *columns], rows))
 
 
 if __name__ == "__main__":

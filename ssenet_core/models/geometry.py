@@ -9,7 +9,9 @@ The stride follows from a map and its view. Fails with `ValueError` where it is 
 
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -126,7 +128,8 @@ def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
     if all(pixels % cells == 0 for cells, pixels in edges):
         return maps.mean(dim=(2, 3))  # a whole factor counts every cell alike
     weights = [
-        _through_pixels(cells, pixels, pixels, None).mean(0, True) for cells, pixels in edges
+        _through_pixels(cells, pixels, pixels, None).mean(axis=0, keepdims=True)
+        for cells, pixels in edges
     ]
     return _apply(maps, *weights).flatten(1)
 
@@ -172,18 +175,18 @@ def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _interpolation(positions: tuple[float, ...], cells: int) -> Tensor:
+def _interpolation(positions: tuple[float, ...], cells: int) -> NDArray[np.float64]:
     """`_between_cells` as a matrix (positions, cells), whose gradient adds in one order on GPUs.
 
-    It is float64, for products of such matrices.
+    It is kept as an array: a tensor would carry the mode that it was made in to later calls.
     """
-    clamped = torch.tensor(positions, dtype=torch.float64).clamp(0, cells - 1)
-    distance = (clamped[:, None] - torch.arange(cells, dtype=torch.float64)).abs()
-    return (1 - distance).clamp(min=0)
+    clamped = np.clip(positions, 0, cells - 1)
+    distance = np.abs(clamped[:, None] - np.arange(cells))
+    return np.clip(1 - distance, 0, None)
 
 
 @lru_cache(maxsize=64)
-def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> Tensor:
+def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> NDArray[np.float64]:
     """Along one axis, from cells to their view's pixels to another view's: (other, cells).
 
     Args:
@@ -201,6 +204,6 @@ def _resized_places(before: int, after: int) -> tuple[float, ...]:
     return tuple((place + 0.5) * before / after - 0.5 for place in range(after))
 
 
-def _apply(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    rows, columns = rows.to(maps), columns.to(maps)
-    return rows @ maps @ columns.T
+def _apply(maps: Tensor, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Tensor:
+    down, right = (torch.from_numpy(matrix).to(maps) for matrix in (rows, columns))
+    return down @ maps @ right.T

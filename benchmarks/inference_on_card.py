@@ -53,10 +53,9 @@ def one_view_at_a_time(network: nn.Module, image: ImageRecord, scales: Sequence[
     for pixels in views_at(photograph, scales):
         view = image_tensor(pixels, network)[None]
         for mirrored in (False, True):
-            maps = network(view.flip(3) if mirrored else view).relu()
-            full = functional.interpolate(
-                maps, (image.height, image.width), mode="bilinear", align_corners=False
-            )
+            full = network(view.flip(3) if mirrored else view)
+            for size in (view.shape[2:], (image.height, image.width)):
+                full = functional.interpolate(full, size, mode="bilinear").relu()
             total = (full.flip(3) if mirrored else full)[0] + total.to(full.device)
     return total
 

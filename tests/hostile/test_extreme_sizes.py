@@ -64,6 +64,7 @@ VIEWS = {
     "resize": [40, 56],
     "scale": [0.5, 1.5],
     "jitter": [0.2, 0.2, 0.2, 0.05],
+    "padding": "mean",
     "flip": 0.5,
 }
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbone import Backbone
+from ssenet_core.models.backbone import Backbone, batch_norms
 from ssenet_core.models.catalogue import (
     TIMM,
     backbone_faults,
@@ -30,8 +30,8 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
     """The backbone that a `backbone` section of the configuration describes, weights not loaded.
 
     Args:
-        settings: name, output_stride, freeze_batch_norm, frozen_stages; and of resnet38 width,
-            dilations, dropout.
+        settings: name, output_stride, freeze_batch_norm, batch_norm_momentum, frozen_stages; and of
+            resnet38 width, dilations, dropout.
 
     Raises:
         SSENetError: no such backbone, or it has no such output stride or stages.
@@ -39,6 +39,15 @@ def build_backbone(settings: Mapping[str, Any]) -> Backbone:
     faults = list(backbone_faults(settings))
     if faults:
         raise SSENetError("; ".join(faults))
+    backbone = _built(settings)
+    momentum = settings.get("batch_norm_momentum")
+    if momentum is not None:
+        for norm in batch_norms(backbone):
+            norm.momentum = momentum
+    return backbone
+
+
+def _built(settings: Mapping[str, Any]) -> Backbone:
     freezing = {key: settings[key] for key in ("freeze_batch_norm", "frozen_stages")}
     if settings["name"] != "resnet38":
         return TimmBackbone(

@@ -46,7 +46,8 @@ class ImageScores(nn.Module):
         """Scores at the images' size, (batch, classes + 1, H, W), of RGB in [0, 1]."""
         scores = self.network((images - self.mean) / self.std)
         size = (images.shape[2], images.shape[3])
-        return functional.interpolate(scores, size, mode="bilinear", align_corners=False)
+        align_corners: bool = self.network.align_corners  # type: ignore[assignment]
+        return functional.interpolate(scores, size, mode="bilinear", align_corners=align_corners)
 
 
 def export_model(

@@ -78,19 +78,12 @@ def block_average(maps: Maps, stride: int) -> Maps:
         stride: edge of a block, in pixels.
 
     Returns:
-        (K, ceil(H / stride), ceil(W / stride)); blocks that the border cuts average what they have.
+        (K, ceil(H / stride), ceil(W / stride)); as published, what a block has outside the maps
+        counts as zero.
     """
-    height, width = maps.shape[1:]
-    heights, widths = _block_sizes(height, stride), _block_sizes(width, stride)
-    rows, columns = len(heights), len(widths)
-    padded = np.zeros((len(maps), rows * stride, columns * stride), dtype=maps.dtype)
+    count, height, width = maps.shape
+    rows, columns = -(-height // stride), -(-width // stride)
+    padded = np.zeros((count, rows * stride, columns * stride), dtype=maps.dtype)
     padded[:, :height, :width] = maps
-    blocks = padded.reshape(len(maps), rows, stride, columns, stride)
-    pixels = heights[:, None] * widths
-    return (blocks.sum(axis=(2, 4)) / pixels).astype(maps.dtype)
-
-
-def _block_sizes(length: int, stride: int) -> NDArray[np.int64]:
-    """Lengths of the blocks along one edge; the last one may be shorter."""
-    starts = np.arange(0, length, stride)
-    return np.minimum(length - starts, stride)
+    blocks = padded.reshape(count, rows, stride, columns, stride)
+    return (blocks.sum(axis=(2, 4)) / stride**2).astype(maps.dtype)

@@ -50,7 +50,7 @@ class Places(NamedTuple):
     """Where each pixel of a view lies in its photograph.
 
     Attributes:
-        inside: whether it lies in it, (H, W) bool; the other pixels have the mean colour.
+        inside: whether it lies in it, (H, W) bool; the other pixels are padding.
         rows, columns: in pixels of the photograph, (H, W).
     """
 
@@ -59,10 +59,15 @@ class Places(NamedTuple):
     columns: NDArray[np.float64]
 
 
-def places(view: Tensor, ramp: Ramp) -> Places:
-    """Read where a view's pixels lie from their colours, (3, H, W)."""
-    red, green, _ = colours(view).double().numpy()
-    inside = (view != 0).any(dim=0).numpy()
+def places(view: Tensor, ramp: Ramp, padding: str = "mean") -> Places:
+    """Read where a view's pixels lie from their colours, (3, H, W).
+
+    Args:
+        padding: colour of the pixels outside the photograph, "mean" or "black".
+    """
+    red, green, blue = colours(view).double().numpy()
+    black = np.max([red, green, blue], axis=0) < 1e-3
+    inside = ~black if padding == "black" else (view != 0).any(dim=0).numpy()
     return Places(inside, (green - DARKEST) / ramp.step, (red - DARKEST) / ramp.step)
 
 

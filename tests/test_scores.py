@@ -100,7 +100,8 @@ def test_block_average_by_double_loop(size):
     assert averages.dtype == np.float32
     for y, x in np.ndindex(*averages.shape[1:]):
         block = maps[:, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
-        np.testing.assert_allclose(averages[:, y, x], block.mean(axis=(1, 2)), rtol=1e-5)
+        # A block that the border cuts has zeros beyond it.
+        np.testing.assert_allclose(averages[:, y, x], block.sum(axis=(1, 2)) / 64, rtol=1e-5)
 
 
 def test_block_average_of_no_maps():

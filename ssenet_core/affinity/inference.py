@@ -73,14 +73,16 @@ def walked_scores(
     """Scores after the walk, background first, at the image's size, (K + 1, H, W)."""
     device = next(network.parameters()).device
     stride = network.backbone.stride
-    cells = block_average(maps.maps, stride)
-    background = settings.background
-    if background.alpha is not None:
-        scores = with_background(cells, constant_background(cells, background.alpha))
+    if settings.background.alpha is not None:
+        background = constant_background(maps.maps, settings.background.alpha)
     else:
-        assert background.power is not None  # `Background` has one of both
-        scores = with_background(cells, power_background(cells, background.power))
-    features = finite(network(image_tensor(image, network)[None]).float(), settings.precision)
+        assert settings.background.power is not None  # `Background` has one of both
+        background = power_background(maps.maps, settings.background.power)
+    scores = block_average(with_background(maps.maps, background), stride)
+    # As published, image and scores are padded with zeros to whole cells.
+    right, bottom = -image.width % stride, -image.height % stride
+    whole = functional.pad(image_tensor(image, network)[None], (0, right, 0, bottom))
+    features = finite(network(whole).float(), settings.precision)
     affinities = pair_affinities(features, settings.radius, settings.pairs)[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),
@@ -88,9 +90,7 @@ def walked_scores(
         beta=settings.beta,
         steps=2**settings.steps_log2,
     )
-    # Blocks are whole squares from the top left corner, the last ones cut off by the image's edge.
-    blocks = (walked.shape[1] * stride, walked.shape[2] * stride)
     full = functional.interpolate(
-        walked[None].float(), blocks, mode="bilinear", align_corners=False
+        walked[None].float(), whole.shape[2:], mode="bilinear", align_corners=False
     )
     return full[0, :, : image.height, : image.width].cpu().numpy()

@@ -82,6 +82,7 @@ class ConfidentViews(Dataset[Batch]):
         self.stride = settings.backbone.output_stride
         self.settings = settings
         self.normalisation = normalisation(settings.backbone.name)
+        self.black_padding = settings.padding == "black"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -97,19 +98,31 @@ class ConfidentViews(Dataset[Batch]):
             pixels = pixels.flip(2)
             posteriors = [posterior.flip(2) for posterior in posteriors]
         box = augment.random_crop(pixels, self.settings.crop, rng)
+        fill = augment.black(self.normalisation) if self.black_padding else 0.0
+        cells = _cell_labels(posteriors, refined.classes, box, self.stride, self.black_padding)
         return {
-            "image": augment.crop_tensor(pixels, box, fill=0.0),
-            "labels": _cell_labels(posteriors, refined.classes, box, self.stride),
+            "image": augment.crop_tensor(pixels, box, fill),
+            "labels": cells,
             "id": record.id,
         }
 
 
 def _cell_labels(
-    posteriors: list[Tensor], classes: NDArray[np.int64], box: augment.CropBox, stride: int
+    posteriors: list[Tensor],
+    classes: NDArray[np.int64],
+    box: augment.CropBox,
+    stride: int,
+    cut_cells: bool,
 ) -> Tensor:
-    """Confident labels of a crop's cells; cells that leave the image are void."""
+    """Confident labels of a crop's cells.
+
+    Args:
+        cut_cells: whether cells partly outside the image have a label; else they are void.
+    """
     low, high = (augment.crop_tensor(p, box, fill=0.0).numpy() for p in posteriors)
     labels = confident_labels(low, high, classes, stride)
+    if cut_cells:
+        return torch.from_numpy(labels)
     inside = augment.crop_tensor(torch.ones_like(posteriors[0][:1]), box, fill=0.0)[0]
     cells = inside.unfold(0, stride, stride).unfold(1, stride, stride)
     labels[(cells.amin(dim=(2, 3)) == 0).numpy()] = VOID

@@ -113,8 +113,10 @@ def view_maps(
         (classes, H, W) float32, not normalised.
     """
     views = mirrored_batch(view, network, flip)
-    maps = functional.relu(network(views)).float()
-    maps = maps_to_pixels(maps, (views.shape[2], views.shape[3]), size, alignment)
+    maps, shape = network(views).float(), (views.shape[2], views.shape[3])
+    if alignment == "plain":  # as published, where the ReLU is at the view's pixels
+        maps = maps_to_pixels(maps, shape, shape, alignment)
+    maps = maps_to_pixels(functional.relu(maps), shape, size, alignment)
     return maps[0] + maps[1].flip(2) if flip else maps[0]
 
 

@@ -82,16 +82,26 @@ def random_crop(pixels: Tensor, size: int, rng: np.random.Generator) -> CropBox:
     return CropBox(top, left, size)
 
 
-def crop_tensor(pixels: Tensor, box: CropBox, fill: float) -> Tensor:
-    """Cut a box out of (channels, H, W), padded with `fill` where it leaves the image."""
+def crop_tensor(pixels: Tensor, box: CropBox, fill: float | Tensor) -> Tensor:
+    """Cut a box out of (channels, H, W), padded where it leaves the image.
+
+    Args:
+        fill: of the padding; a value, or one a channel, (channels, 1, 1).
+    """
     height, width = pixels.shape[1:]
-    result = pixels.new_full((pixels.shape[0], box.size, box.size), fill)
+    result = pixels.new_empty((pixels.shape[0], box.size, box.size))
+    result[:] = fill
     top, left = max(box.top, 0), max(box.left, 0)
     bottom, right = min(box.top + box.size, height), min(box.left + box.size, width)
     result[:, top - box.top : bottom - box.top, left - box.left : right - box.left] = pixels[
         :, top:bottom, left:right
     ]
     return result
+
+
+def black(normalisation: Normalisation) -> Tensor:
+    """A black pixel, normalised, (3, 1, 1) float32."""
+    return to_tensor(np.zeros((1, 1, 3), np.uint8), normalisation)
 
 
 def label_tensor(labels: NDArray[np.uint8]) -> Tensor:

@@ -108,7 +108,10 @@ def mean_scores(
     for view in views:
         batch = mirrored_batch(view, network, flip)
         scores = functional.interpolate(
-            network(batch).float(), size, mode="bilinear", align_corners=False
+            network(batch).float(),
+            size,
+            mode="bilinear",
+            align_corners=network.align_corners,  # type: ignore[arg-type]
         )
         found.append((scores[0] + scores[1].flip(2)) / 2 if flip else scores[0])
     return torch.stack(found).mean(dim=0)

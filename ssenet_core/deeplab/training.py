@@ -80,7 +80,10 @@ def pixel_loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Cross entropy of the up-sampled scores, void pixels left out; 0 where all are void."""
     labels = batch["labels"].long()
     scores = functional.interpolate(
-        network(batch["image"]).float(), labels.shape[1:], mode="bilinear", align_corners=False
+        network(batch["image"]).float(),
+        labels.shape[1:],
+        mode="bilinear",
+        align_corners=network.align_corners,  # type: ignore[arg-type]
     )
     total = functional.cross_entropy(scores, labels, ignore_index=VOID, reduction="sum")
     return {"loss": mean_over_processes(total, (labels != VOID).sum())}

@@ -79,7 +79,7 @@ class Backbone(nn.Module, ABC):
         for part in self._frozen():
             part.requires_grad_(False)
         if self.freeze_batch_norm:
-            for norm in _norms(self):
+            for norm in batch_norms(self):
                 norm.requires_grad_(False)
         self._learns = any(parameter.requires_grad for parameter in self.parameters())
 
@@ -87,7 +87,7 @@ class Backbone(nn.Module, ABC):
         """Training mode, except for batch normalisation that is frozen."""
         super().train(mode)
         for part in [self] if self.freeze_batch_norm else self._frozen():
-            for norm in _norms(part):
+            for norm in batch_norms(part):
                 norm.eval()
         return self
 
@@ -95,5 +95,6 @@ class Backbone(nn.Module, ABC):
         return [module for name in self.frozen_stages for module in self.stage(name)]
 
 
-def _norms(part: nn.Module) -> Iterator[nn.BatchNorm2d]:
+def batch_norms(part: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    """The batch normalisation in a network or a part of it."""
     return (module for module in part.modules() if isinstance(module, nn.BatchNorm2d))

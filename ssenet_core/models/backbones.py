@@ -9,7 +9,7 @@ from torch import Tensor
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import is_file
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.backbone import Backbone
+from ssenet_core.models.backbone import Backbone, batch_norms
 from ssenet_core.models.catalogue import TIMM, norm_epsilon, normalisation
 from ssenet_core.models.imagenet import read_resnet38
 from ssenet_core.models.resnet38 import ResNet38
@@ -21,6 +21,14 @@ SHOWN = 5  # names of each fault in a message about weights
 
 def build_backbone(settings: BackboneSettings) -> Backbone:
     """The backbone that settings describe, weights not loaded."""
+    backbone = _built(settings)
+    if settings.batch_norm_momentum is not None:
+        for norm in batch_norms(backbone):
+            norm.momentum = settings.batch_norm_momentum
+    return backbone
+
+
+def _built(settings: BackboneSettings) -> Backbone:
     if settings.name != "resnet38":
         return TimmBackbone(
             settings.name.removeprefix(TIMM),

@@ -4,6 +4,8 @@ In: normalised images (batch, 3, H, W). Out: class maps, affinity features or cl
 backbone's grid, (batch, channels, ceil(H / stride), ceil(W / stride)).
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,24 +71,45 @@ class DeepLab(nn.Module):
         dilation: of the 3 x 3 convolution, in cells; one as large as the map would see its middle
             tap alone, the others being padding.
         dropout: share of the channels that training leaves out before the classifier.
+        kind: "plain", or "successor", as the paper's authors have it in their next network: dropout
+            of single elements, the hidden layers' first weights scaled by their outputs, the
+            classifier's by its inputs (Kaiming), batch normalisation without learned scale and
+            shift.
+        align_corners: whether scores are up-sampled with the outer cells' centres on the outer
+            pixels' centres, in the loss and in prediction.
     """
 
     def __init__(
-        self, backbone: Backbone, classes: int, channels: int, dilation: int, dropout: float
+        self,
+        backbone: Backbone,
+        classes: int,
+        channels: int,
+        dilation: int,
+        dropout: float,
+        kind: str = "plain",
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.align_corners = align_corners
         self.fc6 = nn.Conv2d(
             backbone.channels, channels, 3, padding=dilation, dilation=dilation, bias=False
         )
         self.bn6 = nn.BatchNorm2d(channels)
         self.fc7 = nn.Conv2d(channels, channels, 1, bias=False)
         self.bn7 = nn.BatchNorm2d(channels)
-        self.dropout = nn.Dropout2d(dropout)
+        successor = kind == "successor"
+        self.dropout = nn.Dropout(dropout) if successor else nn.Dropout2d(dropout)
         self.classifier = nn.Conv2d(channels, classes, 1)
+        mode: Literal["fan_in", "fan_out"] = "fan_out" if successor else "fan_in"
         for layer in (self.fc6, self.fc7):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.xavier_uniform_(self.classifier.weight)
+            nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
+        if successor:
+            nn.init.kaiming_normal_(self.classifier.weight)
+            self.bn6.requires_grad_(False)
+            self.bn7.requires_grad_(False)
+        else:
+            nn.init.xavier_uniform_(self.classifier.weight)
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:

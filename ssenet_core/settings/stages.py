@@ -95,6 +95,11 @@ class BackboneSettings(Section):
     freeze_batch_norm: bool = Field(
         description="Keep batch normalisation's statistics and parameters as initialised."
     )
+    batch_norm_momentum: Nullable[Share] = Field(
+        None,
+        description="Share of a batch's statistics in the running ones, where batch normalisation "
+        "is not frozen; null: the architecture's own.",
+    )
     frozen_stages: Distinct[Text] = Field(
         description="Stages that are not trained: conv1a, b2 to b7 and bn7 of resnet38; conv1 and "
         "layer1 to layer4 of ResNets; conv_stem, blocks.0 to blocks.6 and conv_head of "
@@ -275,6 +280,11 @@ class AffinityTraining(Training):
     epochs: Count = Field(description="Passes over the training images.")
     radius: Radius
     pairs: Pairs
+    padding: Literal["mean", "black"] = Field(
+        description="Of crops that reach beyond the photograph: mean, its mean colour, and cells "
+        "partly outside are ignored; black, as published, and such cells are labelled by their "
+        "part inside."
+    )
 
     @field_validator("crop")
     @classmethod
@@ -338,7 +348,19 @@ class HeadSettings(Section):
     dilation: Count = Field(
         description="Dilation of the 3 x 3 convolution, in cells of backbone.output_stride pixels."
     )
-    dropout: Dropout = Field(description="Dropout rate of the channels before the classifier.")
+    dropout: Dropout = Field(
+        description="Dropout rate of the channels, or of the successor's elements, before the "
+        "classifier."
+    )
+    kind: Literal["plain", "successor"] = Field(
+        description="plain: dropout of channels, batch normalisation with learned scale and shift; "
+        "successor: as in the paper's authors' next network, dropout of elements, no learned scale "
+        "and shift, and Kaiming's initial weights (by the outputs in the hidden layers)."
+    )
+    align_corners: bool = Field(
+        description="Scores are up-sampled with the outer cells on the outer pixels, in the loss "
+        "and in prediction."
+    )
 
 
 class DeepLabTraining(Training):

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from ramp import CLASSES, write_pictures
 from stage_settings import stage_settings
+from torch import Tensor, nn
 
 from ssenet_core.affinity.inference import random_walk, walked_scores
 from ssenet_core.crf import dense_crf
 from ssenet_core.io.images import read_label_png
 from ssenet_core.io.maps import ClassMaps, write_maps
+from ssenet_core.models.catalogue import Normalisation
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.settings import AffinityTraining, RandomWalk
 from ssenet_core.shard import Shard
@@ -59,24 +62,22 @@ def class_maps(image_id: str, seed: int) -> ClassMaps:
 
 
 def block_means(maps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Means over the cells' pixels; those outside the picture are zero, as published."""
     rows, columns = (range(0, edge, STRIDE) for edge in SIZE)
-    means = [
-        [maps[:, y : y + STRIDE, x : x + STRIDE].mean(axis=(1, 2), dtype=float) for x in columns]
+    sums = [
+        [maps[:, y : y + STRIDE, x : x + STRIDE].sum(axis=(1, 2), dtype=float) for x in columns]
         for y in rows
     ]
-    return np.transpose(means, (2, 0, 1))
+    return np.transpose(sums, (2, 0, 1)) / STRIDE**2
 
 
 def dense_walk(
     picture: NDArray[np.uint8], maps: ClassMaps, settings: RandomWalk, features: int
 ) -> NDArray[np.float64]:
     """Scores after the walk, background first, (3, *SIZE), all by matrices of cells x cells."""
-    cells = block_means(maps.maps)
     alpha, power = settings.background.alpha, settings.background.power
-    background = (
-        (1 - cells.max(axis=0)) ** power if alpha is None else np.full_like(cells[0], alpha)
-    )
-    scores = np.stack([background, *cells])
+    background = (1 - maps.maps.max(axis=0)) ** power if alpha is None else np.full(SIZE, alpha)
+    cells = block_means(np.stack([background, *maps.maps]))
     seen = colour_maps(torch.from_numpy(picture), FEATURES).numpy()[:, ::STRIDE, ::STRIDE]
     matrix = np.eye(cells[0].size)
     for (i, p), (j, q) in combinations(enumerate(np.ndindex(cells[0].shape)), 2):
@@ -86,10 +87,10 @@ def dense_walk(
             difference = np.abs(seen[:, *p] - seen[:, *q]).sum() / features
             matrix[i, j] = matrix[j, i] = np.exp(-difference) ** settings.beta
     transition = matrix / matrix.sum(axis=0)
-    walked = scores.reshape(3, -1) @ np.linalg.matrix_power(transition, 2**settings.steps_log2)
+    walked = cells.reshape(3, -1) @ np.linalg.matrix_power(transition, 2**settings.steps_log2)
     # Bilinear between the middles of the blocks.
     middles = ((np.arange(edge) - (STRIDE - 1) / 2) / STRIDE for edge in SIZE)
-    return bilinear(walked.reshape(scores.shape), *middles)
+    return bilinear(walked.reshape(cells.shape), *middles)
 
 
 def begins_inside(first: tuple[int, ...], cells: tuple[int, ...], radius: int) -> bool:
@@ -114,6 +115,33 @@ def test_scores_are_the_maps_after_the_steps_of_the_dense_walk(
     expected = dense_walk(picture(0), maps, settings, network.mix.out_channels)
     np.testing.assert_allclose(found, expected, atol=2e-5)
     assert np.abs(expected[1:].max(axis=(1, 2)) - expected[1:].min(axis=(1, 2))).min() > 0.01
+
+
+class Kept(nn.Module):
+    """AffinityNet with even features that keeps the images that it was shown."""
+
+    backbone = SimpleNamespace(stride=STRIDE, normalisation=Normalisation((0.5,) * 3, (0.25,) * 3))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(()))
+        self.shown: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.shown.append(images)
+        return self.anchor.expand(1, 1, *(-(-edge // STRIDE) for edge in images.shape[2:]))
+
+
+@torch.no_grad()
+def test_the_network_sees_whole_cells_with_zeros_beyond_the_picture() -> None:
+    network = Kept()
+    walked_scores(network, Image.fromarray(picture(0)), class_maps("0", 1), settings_with({}))
+    ((image,),) = network.shown
+    assert image.shape == (3, 40, 56)
+    colours = torch.from_numpy(picture(0)).permute(2, 0, 1) / 255
+    torch.testing.assert_close(image[:, : SIZE[0], : SIZE[1]], (colours - 0.5) / 0.25)
+    assert not image[:, SIZE[0] :].any()
+    assert not image[:, :, SIZE[1] :].any()
 
 
 @pytest.mark.parametrize("crf", [False, True])

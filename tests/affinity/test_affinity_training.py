@@ -35,7 +35,7 @@ def random_posteriors(ramp: Ramp, seed: int) -> NDArray[np.float32]:
 
 
 def cell_labels(
-    at: Places, strong: NDArray[np.float32], weak: NDArray[np.float32]
+    at: Places, strong: NDArray[np.float32], weak: NDArray[np.float32], cut: bool
 ) -> NDArray[np.uint8]:
     """Labels of a view's cells, from the posteriors at the places that its pixels show.
 
@@ -43,14 +43,16 @@ def cell_labels(
         at: what the view shows.
         strong: posteriors with the strong background: what is of a class even so is foreground.
         weak: posteriors with the weak background: what is background even so is background.
+        cut: whether cells partly outside the photograph have a label, that of their part inside.
     """
     rows, columns = (np.where(at.inside, x, 0).round().astype(int) for x in at[1:])
     labels = np.full([edge // STRIDE for edge in at.inside.shape], VOID, np.uint8)
     for cell in np.ndindex(labels.shape):
         pixels = tuple(slice(STRIDE * i, STRIDE * (i + 1)) for i in cell)
-        if not at.inside[pixels].all():
+        inside = at.inside[pixels]
+        if not (inside.any() if cut else inside.all()):
             continue
-        shown = rows[pixels].ravel(), columns[pixels].ravel()
+        shown = rows[pixels][inside], columns[pixels][inside]
         foreground = strong[:, *shown].mean(axis=1).argmax()
         if weak[:, *shown].mean(axis=1).argmax() == 0:
             labels[cell] = 0
@@ -68,22 +70,25 @@ def write_posteriors(folder: Path, ramp: Ramp) -> None:
     write_refined(folder / "ramp_0.h5", RefinedScores("ramp_0", np.array(ramp.tags), posteriors))
 
 
+@pytest.mark.parametrize("padding", ["mean", "black"])
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 @pytest.mark.parametrize("crop", [16, 24, 40])  # within the photograph, beyond an edge, beyond it
 def test_labels_are_those_of_the_places_that_the_image_shows(
-    tmp_path: Path, flip: float, crop: int
+    tmp_path: Path, flip: float, crop: int, padding: str
 ) -> None:
     photographs = write_ramps(tmp_path, [RAMP])
     write_posteriors(tmp_path, RAMP)
     stored = read_refined(tmp_path / "ramp_0.h5").posteriors
-    over = {"crop": crop, "jitter": NO_JITTER, "flip": flip}
+    over = {"crop": crop, "jitter": NO_JITTER, "flip": flip, "padding": padding}
     views = ConfidentViews(photographs, tmp_path, (4, 24), stage_settings("affinity", over))
     seen = set()
     for epoch in range(40):
         item = views[Draw(0, epoch)]
-        expected = cell_labels(places(item["image"], RAMP), stored["power-4"], stored["power-24"])
+        at = places(item["image"], RAMP, padding)
+        expected = cell_labels(at, stored["power-4"], stored["power-24"], padding == "black")
         np.testing.assert_array_equal(item["labels"].numpy(), expected)
         seen |= set(expected.ravel().tolist())
+        assert crop == 16 or not at.inside.all()
     assert seen == {0, *RAMP.tags, VOID}
 
 

@@ -129,7 +129,7 @@ def test_training_loss_on_up_sampled_maps(
 
 @pytest.mark.parametrize("scales", [[1.0], [0.5, 1.0, 1.5, 2.0]])
 def test_class_activation_maps(network: nn.Module, scales: list[float]) -> None:
-    """Sum over scales and mirror images of the ReLU'd maps at the photograph's size; Eq. 3."""
+    """As published, over scales and mirror images: to the view, ReLU, to the photograph; Eq. 3."""
     network = network.float()
     pixels = np.random.default_rng(0).integers(0, 256, (41, 58, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
@@ -144,7 +144,8 @@ def test_class_activation_maps(network: nn.Module, scales: list[float]) -> None:
             shown = view[:, ::-1] if mirrored else view
             batch = torch.from_numpy(shown.copy()).permute(2, 0, 1)[None].float()
             with torch.inference_mode():
-                scores = resized(network(batch).double().clamp(min=0), (41, 58))
+                at_view = up_sampled(network(batch).double(), size[::-1]).clamp(min=0)
+            scores = up_sampled(at_view, (41, 58))
             total += scores.flip(3) if mirrored else scores
     for found, label in zip(maps, (0, 2), strict=True):
         expected = total[0, label] / (total[0, label].max() + 1e-5)

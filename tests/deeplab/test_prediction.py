@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from colour_network import bilinear
+from numpy.typing import NDArray
 from PIL import Image
 from tiny_network import Normalised
 from torch import Tensor, nn
@@ -11,12 +13,16 @@ from torch.nn import functional
 from ssenet_core.data.views import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
+from ssenet_core.export import ImageScores
+
+SIZE = 29, 37  # pixels
 
 
 class Averages(nn.Module):
     """A network whose scores are the red channel's mean over the 8 x 8 pixels of a cell."""
 
     backbone = Normalised
+    align_corners = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,14 +44,51 @@ def test_scores_lie_on_the_photograph(flip: bool, scales: list[float]) -> None:
 
 
 class Fixed(nn.Module):
-    """A network that answers the same scores to every image."""
+    """A network that answers the same scores, at 2 x 2 cells or at those given, to every image."""
 
-    def __init__(self, scores: Tensor) -> None:
+    backbone = Normalised
+
+    def __init__(self, scores: Tensor, align_corners: bool = False) -> None:
         super().__init__()
-        self.scores = scores
+        self.scores = nn.Parameter(scores)
+        self.align_corners = align_corners
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.scores.expand(images.shape[0], -1, 2, 2)
+        cells = max(self.scores.shape[1], 2), max(self.scores.shape[2], 2)
+        return self.scores.expand(images.shape[0], -1, *cells)
+
+
+def between_cells(scores: NDArray[np.float64], align_corners: bool) -> NDArray[np.float64]:
+    """Scores (K, h, w) at `SIZE` pixels, from each pixel's place among the cells."""
+    places = [
+        np.linspace(0, cells - 1, pixels)
+        if align_corners
+        else (np.arange(pixels) + 0.5) * cells / pixels - 0.5
+        for cells, pixels in zip(scores.shape[1:], SIZE, strict=True)
+    ]
+    return bilinear(scores, *places)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_scores_are_up_sampled_alike_in_the_loss_in_prediction_and_in_export(
+    align_corners: bool,
+) -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(3, 4, 5))
+    network = Fixed(torch.from_numpy(cells).float(), align_corners)
+    expected = between_cells(cells, align_corners)
+    picture = np.zeros((*SIZE, 3), np.uint8)
+    images = torch.zeros(1, 3, *SIZE)
+    with torch.no_grad():
+        predicted = mean_scores(network, [picture], SIZE, flip=False)
+        exported = ImageScores(network)(images)[0]
+    for found in (predicted, exported):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    labels = rng.integers(0, 3, SIZE)
+    batch = {"image": images, "labels": torch.from_numpy(labels)[None]}
+    likelihoods = np.exp(expected) / np.exp(expected).sum(axis=0)
+    entropy = -np.log(np.take_along_axis(likelihoods, labels[None], axis=0)).mean()
+    assert pixel_loss(network, batch)["loss"].item() == pytest.approx(entropy, rel=1e-5)
 
 
 def test_loss_is_cross_entropy_over_labelled_pixels() -> None:

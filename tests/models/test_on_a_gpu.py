@@ -95,7 +95,7 @@ def test_a_loss_stays_on_the_gpu(name: str) -> None:
         assert {part.device for part in parts.values()} == {GPU}
         assert parts["loss"].dtype == torch.float32
     # Nothing that is kept for later calls may lack its numbers.
-    made = build_network(kind, SETTINGS, NAMES).train()
+    made = build_network(SETTINGS[kind], NAMES).train()
     assert loss(made, random_batch())["loss"].isfinite()
 
 
@@ -158,7 +158,7 @@ def all_bits() -> Iterator[None]:
 def both(kind: str) -> tuple[nn.Module, nn.Module]:
     """The same network on the CPU and on the GPU."""
     torch.manual_seed(0)
-    made = build_network(kind, SETTINGS, NAMES)
+    made = build_network(SETTINGS[kind], NAMES)
     return made, placed(copy.deepcopy(made), CARD)
 
 

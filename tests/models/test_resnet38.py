@@ -1,8 +1,11 @@
-"""ResNet-38: size, geometry, freezing."""
+"""ResNet-38: size, geometry, freezing, running statistics."""
 
 import pytest
 import torch
+from tiny_network import SETTINGS
+from torch import Tensor, nn
 
+from ssenet_core.models.backbones import build_backbone
 from ssenet_core.models.resnet38 import ResNet38
 
 
@@ -53,3 +56,21 @@ def test_freezing_keeps_statistics_and_weights() -> None:
     }
     assert changed
     assert not any("bn" in name or name.startswith(("conv1a", "b2.")) for name in changed)
+
+
+@pytest.mark.parametrize(("momentum", "share"), [(None, 0.1), (0.0003, 0.0003)])
+def test_running_statistics_take_the_momentums_share_of_a_batch(
+    momentum: float | None, share: float
+) -> None:
+    settings = SETTINGS["backbone"] | {"batch_norm_momentum": momentum}
+    network = build_backbone(settings).train()
+    seen: dict[nn.Module, Tensor] = {}
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.register_forward_hook(lambda module, given, _: seen.update({module: given[0]}))
+    network(torch.randn(2, 3, 32, 32))
+    for norm in norms:
+        mean, variance = seen[norm].mean((0, 2, 3)), seen[norm].var((0, 2, 3))
+        kept = (1 - share) ** norm.num_batches_tracked  # twice where AffinityNet has a tap
+        torch.testing.assert_close(norm.running_mean, (1 - kept) * mean)
+        torch.testing.assert_close(norm.running_var, kept + (1 - kept) * variance)

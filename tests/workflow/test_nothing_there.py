@@ -37,6 +37,7 @@ VIEWS: dict[str, Any] = {
     "seed": 0,
     "resize": [40, 56],
     "jitter": [0.2, 0.2, 0.2, 0.05],
+    "padding": "mean",
     "flip": 0.5,
     "crop": 48,
     "backbone": {"name": "resnet38", "output_stride": 8},

@@ -22,12 +22,13 @@ def inference_needs(compute: Mapping[str, Any]) -> tuple[int, int]:
     return threads, compute["shard_mem_mb"] + WORKER_MEM_MB * (threads - 1)
 
 
-def training_devices(compute: Mapping[str, Any]) -> dict[str, int]:
+def training_devices(compute: Mapping[str, Any]) -> dict[str, Any]:
     """What a training runs on, as arguments of `training.devices.Devices`.
 
     GPUs that are asked for by number must be there; `auto` takes one if there is one.
     """
+    how = {"compile": compute["compile"]}
     several = compute["train_gpus"] * compute["train_nodes"] > 1
     if not gpus_a_job(compute) or (compute["gpus"] == "auto" and not several):
-        return {}
-    return {"gpus": compute["train_gpus"], "nodes": compute["train_nodes"]}
+        return how
+    return how | {"gpus": compute["train_gpus"], "nodes": compute["train_nodes"]}

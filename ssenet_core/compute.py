@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ssenet_core.settings import ComputeSettings
 
@@ -23,12 +23,13 @@ def inference_needs(compute: ComputeSettings) -> tuple[int, int]:
     return threads, compute.shard_mem_mb + WORKER_MEM_MB * (threads - 1)
 
 
-def training_devices(compute: ComputeSettings) -> dict[str, int]:
+def training_devices(compute: ComputeSettings) -> dict[str, Any]:
     """What a training runs on, as arguments of `training.devices.Devices`.
 
     GPUs that are asked for by number must be there; `auto` takes one if there is one.
     """
+    how = {"compile": compute.compile}
     several = compute.train_gpus * compute.train_nodes > 1
     if not gpus_a_job(compute.gpus) or (compute.gpus == "auto" and not several):
-        return {}
-    return {"gpus": compute.train_gpus, "nodes": compute.train_nodes}
+        return how
+    return how | {"gpus": compute.train_gpus, "nodes": compute.train_nodes}

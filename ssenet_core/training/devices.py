@@ -29,11 +29,13 @@ class Devices:
         gpus: of each node, one process each; 0 takes a GPU if there is one, else the CPU.
         nodes: machines, of one SLURM allocation when there are several.
         on_cpu: run the processes on the CPU, whatever GPUs there are.
+        compile: compute the network by torch.compile where it is on a GPU.
     """
 
     gpus: int = 0
     nodes: int = 1
     on_cpu: bool = False
+    compile: bool = False
 
     @property
     def processes_a_node(self) -> int:
@@ -44,6 +46,10 @@ class Devices:
     def processes(self) -> int:
         """Processes in all."""
         return self.processes_a_node * self.nodes
+
+    def compiler(self, device: torch.device) -> str | None:
+        """The backend of torch.compile for a network on a device; None where it is not compiled."""
+        return "inductor" if self.compile and device.type == "cuda" else None
 
     def fabric(self, precision: str) -> Fabric:
         """A Fabric on these devices; with several processes its `launch` starts this node's.

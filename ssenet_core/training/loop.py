@@ -90,6 +90,7 @@ def fit(
     code: str = "",
     workers: int = 0,
     save_every: int = 200,
+    compiler: str | None = None,
 ) -> None:
     """Train to the end, from the last saved step if an earlier run was interrupted.
 
@@ -100,6 +101,7 @@ def fit(
         code: fingerprint of the code, part of the resume key.
         workers: processes that load data, for each process that trains.
         save_every: steps between resume points.
+        compiler: backend of torch.compile; None computes the network as it is.
 
     Raises:
         SSENetError: the loss became infinite or not a number, GPU memory ran out, or the processes
@@ -112,6 +114,9 @@ def fit(
     if process_count() > 1:
         synchronise_batch_norm(training.network)
     optimizer = build_optimizer(training.network, training.network.head(), settings.optimizer)
+    if compiler is not None:
+        # A training has few sizes of views, each worth kernels of its own.
+        training.network.compile(backend=compiler, dynamic=False)
     network, optimizer = fabric.setup(placed(training.network, fabric.device), optimizer)
     state = resume.load()
     first = 0 if state is None else state["step"]
@@ -137,7 +142,8 @@ def fit(
                     },
                 )
                 if training.pictures:
-                    table.show(step + 1, training.pictures(network.module))
+                    with torch.compiler.set_stance("force_eager"):  # not for their sizes
+                        table.show(step + 1, training.pictures(network.module))
         if not writes:
             return
         table.write(metrics)

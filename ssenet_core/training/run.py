@@ -108,6 +108,7 @@ def train(
         code=run.code,
         workers=run.workers,
         save_every=run.save_every,
+        compiler=run.devices.compiler(fabric.device),
     )
 
 

@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from stage_settings import CONFIGURED, changed
 
+from ssenet_core.compute import training_devices
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.gpus import claim_gpu, lock_folder
 from ssenet_core.training.devices import Devices
@@ -48,3 +50,17 @@ def test_all_gpus_are_taken_once_though_another_job_has_some() -> None:
 
 def test_processes_of_all_nodes_count() -> None:
     assert [Devices(*asked).processes for asked in ((), (1,), (4,), (4, 2))] == [1, 1, 4, 8]
+
+
+def test_networks_are_compiled_for_gpus_alone() -> None:
+    asked = [Devices(compile=True), Devices()]
+    places = [torch.device("cuda", 0), torch.device("cpu")]
+    found = [[devices.compiler(place) for place in places] for devices in asked]
+    assert found == [["inductor", None], [None, None]]
+
+
+@pytest.mark.parametrize("gpus", ["auto", 0, 1])
+def test_a_training_has_the_compiler_that_is_configured(gpus: object) -> None:
+    compute = changed(CONFIGURED.compute, {"gpus": gpus})
+    assert not Devices(**training_devices(compute)).compile
+    assert Devices(**training_devices(changed(compute, {"compile": True}))).compile

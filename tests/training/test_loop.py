@@ -1,5 +1,6 @@
 """The training loop: it learns, resumes to the same weights, and stops at a bad loss."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,32 @@ def test_workers_do_not_change_the_result(tmp_path: Path) -> None:
     helped = weights(run(tmp_path / "helped", training(), workers=2))
     for name in alone:
         torch.testing.assert_close(helped[name], alone[name], rtol=0, atol=0)
+
+
+def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
+    """One step on each of two sizes, and none on the pictures' size."""
+    compiled = []
+
+    def counted(graph: Any, inputs: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    def two_sizes(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
+        half = {**batch, "image": batch["image"][..., ::2, ::2]}
+        return {"loss": loss(network, batch)["loss"] + loss(network, half)["loss"]}
+
+    def pictures(network: nn.Module) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return {"maps": network(torch.ones(1, 3, 40, 40))[0, :1]}
+
+    found = []
+    for name, how in {"plain": {}, "compiled": {"compiler": counted}}.items():
+        plan = replace(training(two_sizes, epochs=1), pictures=pictures)
+        found.append(weights(run(tmp_path / name, plan, save_every=1, **how)))
+    plain, own = found
+    assert len(compiled) == 2
+    for name in plain:
+        torch.testing.assert_close(own[name], plain[name])
 
 
 @pytest.mark.parametrize("change", [{"settings": {"epochs": 4}}, {"code": "newer"}])

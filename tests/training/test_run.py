@@ -9,6 +9,7 @@ from tiny_network import SETTINGS
 
 from ssenet_core.models.checkpoints import build_network, save_checkpoint
 from ssenet_core.training import run as run_module
+from ssenet_core.training.devices import ANY_DEVICE
 from ssenet_core.training.run import TrainingRun, train
 
 CLASSES = ("cat", "dog")
@@ -35,7 +36,7 @@ def test_a_resume_point_is_of_its_first_weights(
             weights=None if seed is None else write_network(tmp_path / "first.pt", seed),
         )
         images = SimpleNamespace(classes=CLASSES)
-        train(None, run, SETTINGS["cam"], images, None, None)  # type: ignore[arg-type]
+        train(ANY_DEVICE.fabric("32-true"), run, SETTINGS["cam"], images, None, None)  # type: ignore[arg-type]
     none, first, again, other = keys
     assert first == again
     assert len({none, first, other}) == 3

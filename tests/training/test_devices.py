@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from stage_settings import CONFIGURED, changed
+from stage_settings import SETTINGS, changed
 
 from ssenet_core.compute import training_devices
 from ssenet_core.errors import SSENetError
@@ -61,6 +61,6 @@ def test_networks_are_compiled_for_gpus_alone() -> None:
 
 @pytest.mark.parametrize("gpus", ["auto", 0, 1])
 def test_a_training_has_the_compiler_that_is_configured(gpus: object) -> None:
-    compute = changed(CONFIGURED.compute, {"gpus": gpus})
+    compute = changed(SETTINGS.compute, {"gpus": gpus})
     assert not Devices(**training_devices(compute)).compile
     assert Devices(**training_devices(changed(compute, {"compile": True}))).compile

@@ -74,14 +74,14 @@ What the rows do not say:
   (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
   Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
 - GPU stages: `python benchmarks/on_gpu.py --out docs/benchmarks --data FOLDER` measures all of them
-  on a machine with a GPU, in five minutes (`--seconds` gives it more or less); then
-  `python benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt`
-  has the rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`,
-  `lightning`, `h5py`, `scipy`, `pillow`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole
+  on a machine with a GPU, in five minutes (`--seconds` gives it more or less); then `python
+  benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt` has the
+  rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`, `lightning`,
+  `h5py`, `scipy`, `pillow`, `pydantic`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole
   training writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as
   files packed by LZ4 can only be read with it; without it files are packed by gzip. The CRF needs
-  `pydensecrf2`, and the workflow itself `snakemake`, `jsonschema` and `defusedxml`.
-  `torch.compile` needs a C compiler.
+  `pydensecrf2`, and the workflow itself `snakemake` and `defusedxml`. `torch.compile` needs a C
+  compiler.
 - On a CPU a small trained network's maps of photographs were within .03 of float32's in bf16, .002
   on average, and within .0024 in float16: so `recipes/half.yaml` infers in float16.
 - Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for, and

@@ -47,8 +47,8 @@ SMALL_SECONDS = 2000.0  # on a CPU that may have other work
 # Of those from hdf5plugin on nothing here needs one; files are packed by gzip without it.
 PACKAGES = (
     *("torch", "torchvision", "timm", "safetensors", "lightning_fabric", "numpy", "scipy", "h5py"),
-    *("PIL", "yaml", "tqdm", "pytest", "triton", "hdf5plugin", "tensorboard", "matplotlib"),
-    *("jinja2", "snakemake", "jsonschema", "defusedxml", "pydensecrf", "hypothesis"),
+    *("pydantic", "PIL", "yaml", "tqdm", "pytest", "triton", "hdf5plugin", "tensorboard"),
+    *("matplotlib", "jinja2", "snakemake", "defusedxml", "pydensecrf", "hypothesis"),
 )
 ROW = "| "  # as in `compare`
 NO_TIME = "not measured: no time was left"  # as in `cards`

@@ -4,22 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ssenet_core.settings import merged, read_configuration
 
-from ssenet_core.settings import load, merged
-
-ROOT = Path(__file__).parents[1]
+PAPER = Path(__file__).parents[1] / "recipes" / "voc2012.yaml"
 
 
 def toy(section: str, name: str) -> Any:
     """A variant of `config.yaml`, from random weights."""
-    return _untrained(_read("config.yaml"), section, name)
+    return _untrained([], section, name)
 
 
 def paper(section: str, name: str) -> Any:
     """A variant of `recipes/voc2012.yaml` laid over `config.yaml`, from random weights."""
-    whole = merged(_read("config.yaml"), _read("recipes/voc2012.yaml"))
-    return _untrained(whole, section, name)
+    return _untrained([PAPER], section, name)
 
 
 def changed(settings: Any, over: Mapping[str, Any]) -> Any:
@@ -27,9 +24,6 @@ def changed(settings: Any, over: Mapping[str, Any]) -> Any:
     return type(settings).model_validate(merged(settings.plain(), over))
 
 
-def _read(path: str) -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / path).read_text()))
-
-
-def _untrained(config: Mapping[str, Any], section: str, name: str) -> Any:
-    return changed(load(config).resolve(section, name), {"backbone": {"weights": None}})
+def _untrained(overlays: list[Path], section: str, name: str) -> Any:
+    settings = read_configuration(overlays).resolve(section, name)
+    return changed(settings, {"backbone": {"weights": None}})

@@ -48,48 +48,48 @@ FIXED_ROWS = (
         "the demo, `make demo`",
         "",
         "<= 10 minutes",
-        "561 s with the installation, beside some other work, see [results.md](results.md)",
+        "561 s with the installation, on a shared machine, see [results.md](results.md)",
         "",
     ),
 )
 INTRODUCTION = """# Benchmarks
 
-`make bench` runs the scripts of `benchmarks/` and writes this page. Each runs one thing of this
-package and a plain alternative, written in the script from the formula, in turns in one run, and
-ends with an error where their answers differ. Only ratios of one run mean something: the machine's
-other work is in the times. Peak memory is what the work adds in a process of its own. Images are
-generated; `--images FOLDER` takes photographs instead.
+`make bench` runs the scripts of `benchmarks/` and writes this page. Each script runs a function of
+this package and a plain implementation of the formula, which it contains, alternately in one run.
+It fails if their results differ. Only ratios within a run are meaningful, as the machine is shared.
+Peak memory is the additional memory, measured in a separate process. Images are generated unless
+`--images FOLDER` is given.
 """
 NOTES = """
-What the rows do not say:
+Notes:
 
-- SER step: 448 pixels are the claim's crop. At 96 pixels the maps are so small beside the network
-  that little is left to save. Tried and left: a fused optimiser (2 % faster), channels-last memory
-  (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on the CPU).
-- Stored maps: a float32 file in memory is read at the speed of copying; unpacking, the checksum and
-  the conversion to float32 cost more. Values are float16 in steps of 1/256: with all of float16's
-  steps a file is twice as large (of maps that a small network makes of photographs 1/2.9 of the
-  plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps
-  (.25, .5) a step's pixels tie with the background, which wins. Tried and left: byte shuffling
-  (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
-  Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
+- SER step: the target is for crops of 448 pixels. At 96 pixels the maps are so small compared with
+  the network that little can be saved. Tried and not used: a fused optimiser (2 % faster),
+  channels-last memory (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on
+  the CPU).
+- Stored maps: a float32 file in memory is read at the speed of copying; decompression, the checksum
+  and the conversion to float32 cost more. Values are float16 in steps of 1/256: with all of
+  float16's steps a file is twice as large (for a small network's maps of photographs 1/2.9 of the
+  uncompressed bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas that are multiples of
+  a step (.25, .5) a step's pixels tie with the background, which wins. Tried and not used: byte
+  shuffling (1/4.1 without steps, but reversing it takes as long as LZ4), gzip (1/11, five times
+  LZ4's time), Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
 - GPU stages: `python benchmarks/on_gpu.py --out docs/benchmarks --data FOLDER` measures all of them
-  on a machine with a GPU, in five minutes (`--seconds` gives it more or less); then
-  `python benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt`
-  has the rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`,
-  `lightning`, `h5py`, `scipy`, `pillow`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole
-  training writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as
-  files packed by LZ4 can only be read with it; without it files are packed by gzip. The CRF needs
-  `pydensecrf2`, and the workflow itself `snakemake`, `jsonschema` and `defusedxml`.
-  `torch.compile` needs a C compiler.
+  on a machine with a GPU, in five minutes (`--seconds` sets the time); then `python
+  benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt` has the
+  other measurements. It needs PyTorch with torchvision, and the wheels `timm`, `lightning`, `h5py`,
+  `scipy`, `pillow`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A whole training also needs
+  `tensorboard`. `hdf5plugin` is recommended: files compressed with LZ4 can only be read with it;
+  without it files are compressed with gzip. The CRF needs `pydensecrf2`, and the workflow itself
+  `snakemake`, `jsonschema` and `defusedxml`. `torch.compile` needs a C compiler.
 - On a CPU a small trained network's maps of photographs were within .03 of float32's in bf16, .002
-  on average, and within .0024 in float16: so `recipes/half.yaml` infers in float16.
-- Snakemake: what it is asked for counts most. Asking for shards that other jobs wait for, and
-  `rules.NAME.output` of every shard, took half of its time and 75 MB more.
-- The paper's whole run (the last section): an hour on one card is out of reach at two fifths of
-  the card's rate. What stands in the way is arithmetic, nine tenths of it in the three trainings;
-  DeepLab's 20,000 iterations alone are two fifths. The cores beside the card cost five minutes, as
-  the CRF waits for maps. More cards help the trainings least: a batch of 8 or 10 fills few cards.
+  on average, and within .0024 in float16: therefore `recipes/half.yaml` uses float16 for inference.
+- Snakemake: the number of requested targets matters most. Requesting shards that other jobs depend
+  on, and `rules.NAME.output` of every shard, took half of its time and 75 MB more.
+- The paper's whole run (the last section): one hour on one GPU is impossible at two fifths of the
+  GPU's peak rate. The limit is arithmetic, nine tenths of it in the three trainings; DeepLab's
+  20,000 iterations alone are two fifths. The CPU cores cost five minutes, as the CRF waits for
+  maps. More GPUs help the trainings least: a batch of 8 or 10 fills few GPUs.
 """
 
 

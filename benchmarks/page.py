@@ -48,31 +48,32 @@ FIXED_ROWS = (
         "the demo, `make demo`",
         "",
         "<= 10 minutes",
-        "561 s with the installation, beside some other work, see [results.md](results.md)",
+        "561 s with the installation, on a shared machine, see [results.md](results.md)",
         "",
     ),
 )
 INTRODUCTION = """# Benchmarks
 
-`make bench` runs the scripts of `benchmarks/` and writes this page. Each runs one thing of this
-package and a plain alternative, written in the script from the formula, in turns in one run, and
-ends with an error where their answers differ. Only ratios of one run mean something: the machine's
-other work is in the times. Peak memory is what the work adds in a process of its own. Images are
-generated; `--images FOLDER` takes photographs instead.
+`make bench` runs the scripts of `benchmarks/` and writes this page. Each script runs a function of
+this package and a plain implementation of the formula, which it contains, alternately in one run.
+It fails if their results differ. Only ratios within a run are meaningful, as the machine is shared.
+Peak memory is the additional memory, measured in a separate process. Images are generated unless
+`--images FOLDER` is given.
 """
 NOTES = """
-What the rows do not say:
+Notes:
 
-- SER step: 448 pixels are the claim's crop. At 96 pixels the maps are so small beside the network
-  that little is left to save. Tried and left: a fused optimiser (2 % faster), channels-last memory
-  (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on the CPU).
-- Stored maps: a float32 file in memory is read at the speed of copying; unpacking, the checksum and
-  the conversion to float32 cost more. Values are float16 in steps of 1/256: with all of float16's
-  steps a file is twice as large (of maps that a small network makes of photographs 1/2.9 of the
-  plain bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas of whole steps
-  (.25, .5) a step's pixels tie with the background, which wins. Tried and left: byte shuffling
-  (1/4.1 without steps, but its undoing takes as long as LZ4), gzip (1/11, five times LZ4's time),
-  Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
+- SER step: the target is for crops of 448 pixels. At 96 pixels the maps are so small compared with
+  the network that little can be saved. Tried and not used: a fused optimiser (2 % faster),
+  channels-last memory (PyTorch 2.11 corrupts memory in the backward pass of such convolutions on
+  the CPU).
+- Stored maps: a float32 file in memory is read at the speed of copying; decompression, the checksum
+  and the conversion to float32 cost more. Values are float16 in steps of 1/256: with all of
+  float16's steps a file is twice as large (for a small network's maps of photographs 1/2.9 of the
+  uncompressed bytes, in steps 1/6.4), as LZ4 finds no repetitions. At alphas that are multiples of
+  a step (.25, .5) a step's pixels tie with the background, which wins. Tried and not used: byte
+  shuffling (1/4.1 without steps, but reversing it takes as long as LZ4), gzip (1/11, five times
+  LZ4's time), Zstandard, Blosc, bit shuffling, LZF, smaller chunks, and bytes instead of float16.
 - GPU stages: `python benchmarks/on_gpu.py --out docs/benchmarks --data FOLDER` measures all of them
   on a machine with a GPU, in eight minutes (`--seconds` gives it more or less); then
   `python benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt`

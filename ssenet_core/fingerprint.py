@@ -16,7 +16,8 @@ from ssenet_core.errors import SSENetError
 
 ROOT = Path(__file__).resolve().parents[1]
 # They say and show how a job goes and what went wrong; no number that a job writes depends on them.
-UNCOUNTED = frozenset({"errors", "jobs", "cam.watching"})
+# Nor on what settings may hold: rules compare the values themselves.
+UNCOUNTED = ("errors", "jobs", "cam.watching", "settings")
 
 
 class _Source(NamedTuple):
@@ -60,7 +61,8 @@ def fingerprint(*modules: str, root: Path = ROOT) -> str:
 def _counts(name: str, root: Path) -> bool:
     """Whether a name is that of a module, not of something in one, and computes."""
     _, _, inside = name.partition(".")
-    return inside not in UNCOUNTED and _module_path(name, root) is not None
+    left_out = any(f"{inside}.".startswith(f"{left}.") for left in UNCOUNTED)
+    return not left_out and _module_path(name, root) is not None
 
 
 def _parents(module: str) -> Iterator[str]:

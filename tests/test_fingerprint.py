@@ -19,6 +19,7 @@ PACKAGE = {
         from pkg.middle import value
         from pkg import helpers
         from pkg.errors import Fault
+        from pkg.settings.sections import Section
 
         def answer(x: int) -> int:
             """Say it."""
@@ -34,6 +35,8 @@ PACKAGE = {
     "far/away.py": "from ..relative import THING\n",
     "relative.py": "THING = 1\n",
     "errors.py": "class Fault(Exception):\n    pass\n",
+    "settings/__init__.py": "",
+    "settings/sections.py": "class Section:\n    pass\n",
     "unrelated.py": "X = 1\n",
 }
 TICKS = count(1)
@@ -80,7 +83,9 @@ def test_a_constant_anywhere_below_changes_it(root, name):
     assert fingerprint("pkg.top", root=root) not in {before, changed}
 
 
-@pytest.mark.parametrize("name", ["unrelated.py", "errors.py"])
+@pytest.mark.parametrize(
+    "name", ["unrelated.py", "errors.py", "settings/__init__.py", "settings/sections.py"]
+)
 def test_what_is_not_imported_or_does_not_compute_is_left_out(root, name):
     before = fingerprint("pkg.top", root=root)
     write(root, name, "Y = 2\n")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from ssenet_core.deeplab.inference import label_probabilities, likeliest
+from ssenet_core.deeplab.inference import label_probabilities, likeliest, trained_antialias
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.storage.images import as_rgb
@@ -41,6 +41,7 @@ class Segmenter:
         flip: whether each scale is looked at mirrored too.
         crf: iterations, gaussian and bilateral of a dense CRF, `DENSE_CRF` say; None for none.
         precision: "32-true", "16-mixed" or "bf16-mixed".
+        antialias: whether views are resized with antialiasing, as in the network's training.
 
     Attributes:
         classes: names of the label values 0, 1, ...: the background first.
@@ -55,6 +56,7 @@ class Segmenter:
         flip: bool = False,
         crf: Mapping[str, Any] | None = None,
         precision: str = "32-true",
+        antialias: bool = True,
     ) -> None:
         if not _are_scales(scales):
             raise ValueError(f"scales must be one or more positive numbers, not {scales!r}")
@@ -64,7 +66,13 @@ class Segmenter:
             raise ValueError(f"precision must be one of {PRECISIONS}, not {precision!r}")
         self.network = network
         self.classes = ("background", *classes)
-        self._settings = {"scales": scales, "flip": flip, "crf": crf, "precision": precision}
+        self._settings = {
+            "scales": scales,
+            "flip": flip,
+            "crf": crf,
+            "precision": precision,
+            "antialias": antialias,
+        }
 
     @classmethod
     def load(
@@ -91,7 +99,13 @@ class Segmenter:
         if scales is None:
             scales = fitting_scales(facts["settings"]["scale"])
         return cls(
-            network, facts["classes"], scales=scales, flip=flip, crf=crf, precision=precision
+            network,
+            facts["classes"],
+            scales=scales,
+            flip=flip,
+            crf=crf,
+            precision=precision,
+            antialias=trained_antialias(facts),
         )
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:

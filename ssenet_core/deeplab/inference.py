@@ -44,11 +44,16 @@ def predict(
     map_images(
         shard,
         "predictions",
-        read=partial(read_views, scales=settings["scales"]),
+        read=partial(read_views, scales=settings["scales"], antialias=trained_antialias(facts)),
         compute=compute,
         write=write_labels,
         workers=workers,
     )
+
+
+def trained_antialias(facts: Mapping[str, Any]) -> bool:
+    """How a checkpoint's network was shown views in training, and is to be shown them."""
+    return bool(facts["settings"].get("antialias", True))  # older checkpoints do not say
 
 
 def label_probabilities(
@@ -57,13 +62,13 @@ def label_probabilities(
     """Probabilities of the labels at each pixel of an RGB photograph, after the CRF if any.
 
     Args:
-        settings: scales, flip, precision, crf (or None).
+        settings: scales, antialias, flip, precision, crf (or None).
 
     Returns:
         (classes, H, W) float32, background first; sums over the labels are one.
     """
     pixels = np.array(photograph)
-    views = views_at(photograph, settings["scales"])
+    views = views_at(photograph, settings["scales"], settings["antialias"])
     probabilities = network_probabilities(network, pixels, views, settings)
     if settings["crf"]:
         probabilities = dense_crf(pixels, probabilities, **settings["crf"])

@@ -65,6 +65,7 @@ VIEWS = {
     "scale": [0.5, 1.5],
     "jitter": [0.2, 0.2, 0.2, 0.05],
     "padding": "mean",
+    "antialias": True,
     "flip": 0.5,
 }
 

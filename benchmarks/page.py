@@ -79,8 +79,8 @@ Notes:
   `python benchmarks/page.py --only on_gpu` writes their rows here, and `docs/benchmarks/on_gpu.txt`
   has the rest of what was measured. It needs PyTorch with torchvision, and the wheels `timm`
   (1.0.31 or newer; what is older than `pyproject.toml` asks is named in the output), `lightning`,
-  `h5py`, `scipy`, `pillow`, `pydantic`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A training writes
-  TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as files packed by LZ4
+  `h5py`, `scipy`, `pillow`, `pydantic`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A training
+  writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as files packed by LZ4
   can only be read with it; without it files are packed by gzip. The CRF needs `pydensecrf2`, the
   workflow itself `snakemake` and `defusedxml`. `torch.compile` needs a C compiler.
 - The rows above are of an NVIDIA H200, with timm 1.0.29. Channels last in memory and

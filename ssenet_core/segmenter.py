@@ -45,6 +45,7 @@ class Segmenter:
         flip: whether each scale is looked at mirrored too.
         crf: of a dense CRF, `DENSE_CRF` say; None for none.
         precision: "32-true", "16-mixed" or "bf16-mixed".
+        antialias: whether views are resized with antialiasing, as in the network's training.
 
     Attributes:
         classes: names of the label values 0, 1, ...: the background first.
@@ -59,12 +60,14 @@ class Segmenter:
         flip: bool = False,
         crf: CrfSettings | None = None,
         precision: str = "32-true",
+        antialias: bool = True,
     ) -> None:
         self.network = network
         self.classes = ("background", *classes)
         self._settings = Prediction.model_validate(
             {"scales": scales, "flip": flip, "crf": crf, "precision": precision}
         )
+        self._antialias = antialias
 
     @classmethod
     def load(
@@ -93,7 +96,15 @@ class Segmenter:
         network, facts = load_checkpoint(checkpoint, DeepLabTraining, where)
         if scales is None:
             scales = fitting_scales(facts.settings.scale)
-        return cls(network, facts.classes, scales=scales, flip=flip, crf=crf, precision=precision)
+        return cls(
+            network,
+            facts.classes,
+            scales=scales,
+            flip=flip,
+            crf=crf,
+            precision=precision,
+            antialias=facts.settings.antialias,
+        )
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The label value of each pixel, (H, W) uint8; `classes` has their names."""
@@ -105,7 +116,9 @@ class Segmenter:
         Args:
             image: a PIL image of any mode, in its stored orientation, or RGB, (H, W, 3) uint8.
         """
-        return label_probabilities(self.network, _photograph(image), self._settings)
+        return label_probabilities(
+            self.network, _photograph(image), self._settings, self._antialias
+        )
 
 
 def fitting_scales(trained: Sequence[float]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2 import InterpolationMode, functional
 
 from ssenet_core.models.catalogue import Normalisation
 
@@ -40,10 +40,20 @@ def resize_longest(image: Image.Image, longest: int) -> Image.Image:
     return resize_by(image, factor)
 
 
-def resize_by(image: Image.Image, factor: float) -> Image.Image:
-    """Resize (cubic) by a factor; no edge becomes shorter than a pixel."""
+def resize_by(image: Image.Image, factor: float, antialias: bool = True) -> Image.Image:
+    """Resize (cubic) by a factor; no edge becomes shorter than a pixel.
+
+    Args:
+        antialias: whether a smaller image's pixels average those that they cover; else each is made
+            of the sixteen around its centre.
+    """
     width, height = (max(1, round(edge * factor)) for edge in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC)
+    if antialias:
+        return image.resize((width, height), Image.Resampling.BICUBIC)
+    # In float32: of bytes, torch cuts off what overshoots between the two axes, too.
+    pixels, cubic = functional.pil_to_tensor(image).float(), InterpolationMode.BICUBIC
+    resized = functional.resize(pixels, [height, width], cubic, antialias=False)
+    return functional.to_pil_image(resized.round().clamp(0, 255).byte())
 
 
 def jitter(image: Image.Image, amounts: Sequence[float], rng: np.random.Generator) -> Image.Image:

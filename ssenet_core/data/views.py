@@ -15,15 +15,17 @@ from ssenet_core.data.augment import Pixels, resize_by, to_tensor
 from ssenet_core.data.manifest_entries import ImageRecord
 
 
-def read_views(image: ImageRecord, scales: Sequence[float]) -> tuple[Pixels, list[Pixels]]:
+def read_views(
+    image: ImageRecord, scales: Sequence[float], antialias: bool = True
+) -> tuple[Pixels, list[Pixels]]:
     """An image's photograph, and its views at some scales."""
     photograph = image.photograph()
-    return np.array(photograph), views_at(photograph, scales)
+    return np.array(photograph), views_at(photograph, scales, antialias)
 
 
-def views_at(image: Image.Image, scales: Sequence[float]) -> list[Pixels]:
-    """An RGB image resized by each of some factors, as arrays."""
-    return [np.array(resize_by(image, scale)) for scale in scales]
+def views_at(image: Image.Image, scales: Sequence[float], antialias: bool = True) -> list[Pixels]:
+    """An RGB image resized by each of some factors, as arrays; `antialias` as in `resize_by`."""
+    return [np.array(resize_by(image, scale, antialias)) for scale in scales]
 
 
 def image_tensor(image: Image.Image | Pixels, network: nn.Module) -> Tensor:

@@ -43,7 +43,7 @@ def predict(
     map_images(
         shard,
         "predictions",
-        read=partial(read_views, scales=settings.scales),
+        read=partial(read_views, scales=settings.scales, antialias=facts.settings.antialias),
         compute=compute,
         write=write_labels,
         workers=workers,
@@ -51,18 +51,19 @@ def predict(
 
 
 def label_probabilities(
-    network: nn.Module, photograph: Image.Image, settings: Prediction
+    network: nn.Module, photograph: Image.Image, settings: Prediction, antialias: bool = True
 ) -> NDArray[np.float32]:
     """Probabilities of the labels at each pixel of an RGB photograph, after the CRF if any.
 
     Args:
         settings: scales, flip, precision, CRF.
+        antialias: whether views are resized with antialiasing, as in the network's training.
 
     Returns:
         (classes, H, W) float32, background first; sums over the labels are one.
     """
     pixels = np.array(photograph)
-    views = views_at(photograph, settings.scales)
+    views = views_at(photograph, settings.scales, antialias)
     probabilities = network_probabilities(network, pixels, views, settings)
     if settings.crf:
         probabilities = dense_crf(pixels, probabilities, settings.crf)

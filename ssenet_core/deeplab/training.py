@@ -61,7 +61,7 @@ class LabelledViews(Dataset[Batch]):
         record = self.images[draw.image]
         rng = augmentation_rng(self.settings.seed, draw)
         factor = rng.uniform(*self.settings.scale)
-        image = augment.resize_by(record.photograph(), factor)
+        image = augment.resize_by(record.photograph(), factor, self.settings.antialias)
         image = augment.jitter(image, self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
         labels = augment.label_tensor(read_label_png(self.labels_dir / f"{record.id}.png"))

@@ -373,6 +373,9 @@ class DeepLabTraining(Training):
     scale: Annotated[tuple[Scale, Scale], AfterValidator(ascending)] = Field(
         description="Training images are scaled by a factor between these two."
     )
+    antialias: bool = Field(
+        True, description="Photographs are resized with antialiasing, in training and prediction."
+    )
 
 
 class Prediction(Section):

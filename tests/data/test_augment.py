@@ -1,12 +1,13 @@
-"""Colour jitter: each amount changes what it names, over its whole range, and nothing else."""
+"""Colour jitter: each amount changes what it names, over its whole range; resizing."""
 
 import colorsys
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssenet_core.data.augment import jitter
+from ssenet_core.data.augment import jitter, resize_by
 
 DRAWS = 200
 
@@ -51,3 +52,25 @@ def test_hue_is_turned_to_either_side() -> None:
     spread(hues, 0.4, 0.6)
     np.testing.assert_allclose(found[:, 0].max(axis=1), 180, atol=1)
     assert (found[:, 1] == 90).all()
+
+
+@pytest.mark.parametrize("factor", [0.4, 0.5, 1.5])
+def test_resizing_without_antialiasing_is_cubic_convolution_of_four_pixels(factor: float) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (15, 21, 3), dtype=np.uint8)
+    expected = picture.astype(float)
+    for axis, pixels in ((0, round(15 * factor)), (1, round(21 * factor))):
+        expected = np.apply_along_axis(_cubic, axis, expected, pixels)
+    found = np.array(resize_by(Image.fromarray(picture), factor, antialias=False))
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected.clip(0, 255), atol=0.51)
+
+
+def _cubic(line: NDArray[np.float64], pixels: int) -> NDArray[np.float64]:
+    """A line resized by the cubic kernel with -3/4, the border going on."""
+    values = []
+    for centre in (np.arange(pixels) + 0.5) * len(line) / pixels - 0.5:
+        taps = np.floor(centre) + np.arange(-1, 3)
+        x = np.abs(centre - taps)
+        weights = np.where(x < 1, 1.25 * x**3 - 2.25 * x**2 + 1, -0.75 * (x - 1) * (x - 2) ** 2)
+        values.append(weights @ line[taps.clip(0, len(line) - 1).astype(int)])
+    return np.array(values)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ramp import NO_JITTER, Ramp, places, write_ramps
+from PIL import Image
+from ramp import NO_JITTER, Ramp, colours, places, write_ramps
 from stage_settings import stage_settings
 
+from ssenet_core.data.augment import resize_by
 from ssenet_core.deeplab.training import LabelledViews
 from ssenet_core.io.images import VOID, write_label_png
 from ssenet_core.training.batches import Draw
@@ -56,3 +58,19 @@ def test_the_whole_range_of_scales_is_used(tmp_path: Path) -> None:
         assert abs(height - width * 12 / 20) <= 0.8  # each edge is rounded
         widths.append(width)
     assert set(widths) == set(range(10, 41))
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_photographs_are_resized_with_or_without_antialiasing(
+    tmp_path: Path, antialias: bool
+) -> None:
+    over = {"scale": [0.5, 0.5], "crop": 6, "flip": 0.0, "antialias": antialias}
+    views = labelled_ramps(tmp_path, **over)
+    noise = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "ramp_0.png")
+    write_label_png(tmp_path / "labels" / "ramp_0.png", np.zeros((12, 20), np.uint8))
+    found = colours(views[Draw(0, 0)]["image"]).permute(1, 2, 0).numpy()
+    resized = np.array(resize_by(Image.fromarray(noise), 0.5, antialias))  # 6 x 10
+    crops = [resized[:, left : left + 6] for left in range(5)]
+    # The jitter goes by HSV, which costs a few grey values even where it changes nothing.
+    assert min(np.abs(found - crop).max() for crop in crops) < 8

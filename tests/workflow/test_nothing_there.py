@@ -38,6 +38,7 @@ VIEWS: dict[str, Any] = {
     "resize": [40, 56],
     "jitter": [0.2, 0.2, 0.2, 0.05],
     "padding": "mean",
+    "antialias": True,
     "flip": 0.5,
     "crop": 48,
     "backbone": {"name": "resnet38", "output_stride": 8},

@@ -5,7 +5,11 @@ is the first one scaled, flipped or rotated, as `ser.transforms` says; with `ser
 left out and the same code trains the baseline. No mask is read.
 """
 
+import csv
+import logging
 from functools import partial
+from pathlib import Path
+from statistics import mean
 
 import torch
 from lightning_fabric import Fabric
@@ -30,6 +34,9 @@ from ssenet_core.training.loop import Batch, LossFunction
 from ssenet_core.training.processes import from_first
 from ssenet_core.training.run import TrainingRun, train
 
+LOG = logging.getLogger("ssenet")
+UNLEARNT = 0.5  # of the labels' entropy: a network that tells most classes apart is far below
+
 
 def train_cam(run: TrainingRun, settings: CamTraining) -> None:
     """Train a CAM network on the tags of a manifest.
@@ -39,6 +46,35 @@ def train_cam(run: TrainingRun, settings: CamTraining) -> None:
         settings: what training depends on.
     """
     launch(partial(_train, run, settings), run.devices, settings.precision)
+    loss, entropy = last_loss(run.metrics), label_entropy(load_manifest(run.manifest))
+    if loss > UNLEARNT * entropy:
+        LOG.warning(
+            "%s: the network has not learnt the image-level labels: the classification loss of "
+            "the last epoch is %.2f, without looking at the images it is %.2f; train for more "
+            "epochs than cam.defaults.epochs or the variant says, %d",
+            run.checkpoint,
+            loss,
+            entropy,
+            settings.epochs,
+        )
+
+
+def last_loss(metrics: str | Path) -> float:
+    """Mean classification loss of the last epoch in the CSV of a training."""
+    with Path(metrics).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    begins = float(rows[-1]["epoch"]) - 1
+    return mean(float(row["classification"]) for row in rows if float(row["epoch"]) > begins)
+
+
+def label_entropy(manifest: Manifest) -> float:
+    """Mean over the classes of the binary entropy of having the class, in nats.
+
+    It is the least classification loss of a network that does not look at the images.
+    """
+    classes = len(manifest.classes)
+    tags = torch.stack([tag_vector(image, classes) for image in manifest.images])
+    return float(torch.special.entr(torch.stack([tags.mean(0), 1 - tags.mean(0)])).sum(0).mean())
 
 
 def _train(run: TrainingRun, settings: CamTraining, fabric: Fabric) -> None:

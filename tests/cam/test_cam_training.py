@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ramp import CLASSES, NO_JITTER, Ramp, places, write_ramps
+from ramp import CLASSES, NO_JITTER, Ramp, places, write_pictures, write_ramps
 from stage_settings import stage_settings
 
-from ssenet_core.cam.training import TaggedViews
+from ssenet_core.cam import training
+from ssenet_core.cam.training import TaggedViews, label_entropy, last_loss, train_cam
+from ssenet_core.data.manifest import load_manifest
 from ssenet_core.training.batches import Draw
+from ssenet_core.training.run import TrainingRun
 
 
 def test_tags_are_the_photograph_s(tmp_path: Path) -> None:
@@ -38,3 +41,25 @@ def test_the_longest_edge_has_every_length_of_the_range(tmp_path: Path, ramp: Ra
             # A photograph's outermost pixels are the last that interpolation can use.
             np.testing.assert_allclose(shown, centres.clip(0, edge - 1), atol=0.25)
     assert lengths == set(range(16, 31))
+
+
+def test_a_classifier_that_has_not_learnt_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    grey = np.full((8, 8, 3), 128, np.uint8)
+    # One class of half of the images, one of none: ln 2 and 0.
+    write_pictures(tmp_path, "grey", [(grey, tags, None) for tags in ((1,), (), (1,), ())], "ab")
+    metrics = tmp_path / "metrics.csv"
+    run = TrainingRun(tmp_path / "manifest.json", tmp_path / "model.pt", metrics)
+    assert label_entropy(load_manifest(run.manifest)) == pytest.approx(np.log(2) / 2)
+    monkeypatch.setattr(training, "launch", lambda *_: None)
+    told = []
+    for loss in (0.1, 0.2):  # of the last epoch; below and above half of the entropy, 0.17
+        rows = [(1, 0.5, 9.0), (2, 1.0, 9.0), (3, 1.5, 0.5 * loss), (4, 2.0, 1.5 * loss)]
+        lines = [",".join(map(str, row)) for row in rows]
+        metrics.write_text("\n".join(["step,epoch,classification", *lines]))
+        assert last_loss(metrics) == pytest.approx(loss)
+        caplog.clear()
+        train_cam(run, stage_settings("cam", {}))
+        told.append("has not learnt" in caplog.text)
+    assert told == [False, True]

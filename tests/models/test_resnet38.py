@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from stage_settings import changed
 from tiny_network import SETTINGS
 from torch import Tensor, nn
 
@@ -62,7 +63,7 @@ def test_freezing_keeps_statistics_and_weights() -> None:
 def test_running_statistics_take_the_momentums_share_of_a_batch(
     momentum: float | None, share: float
 ) -> None:
-    settings = SETTINGS["backbone"] | {"batch_norm_momentum": momentum}
+    settings = changed(SETTINGS["cam"].backbone, {"batch_norm_momentum": momentum})
     network = build_backbone(settings).train()
     seen: dict[nn.Module, Tensor] = {}
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

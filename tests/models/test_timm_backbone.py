@@ -378,7 +378,7 @@ def test_the_walk_keeps_the_image_size(stride: int) -> None:
     scores = walked_scores(network, image, ClassMaps("grey", maps, np.array([2]), {}), walk)
     assert scores.shape == (2, 41, 70)
     # A cell that the border cuts counts less, in both scores alike.
-    np.testing.assert_allclose(scores[1] * walk["background"]["alpha"], scores[0], rtol=1e-4)
+    np.testing.assert_allclose(scores[1] * walk.background.alpha, scores[0], rtol=1e-4)
 
 
 def test_narrow_and_wide_settings_build_the_same() -> None:

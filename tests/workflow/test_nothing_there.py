@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from stage_settings import stage_settings
 from workflow_tree import Tree, copy_tree
 
 from ssenet_core.affinity.labels import confident_labels
@@ -33,17 +33,10 @@ TAGS = {  # in the order of the images, which both splits repeat
     "two classes from masks": [(1,), (), (2,), (1, 2)],
 }
 COUNTS = {"train": 10, "val": 6}
-VIEWS: dict[str, Any] = {
-    "seed": 0,
-    "resize": [40, 56],
-    "jitter": [0.2, 0.2, 0.2, 0.05],
-    "padding": "mean",
-    "antialias": True,
-    "flip": 0.5,
-    "crop": 48,
-    "backbone": {"name": "resnet38", "output_stride": 8},
-    "scale": [0.75, 1.5],
-}
+VIEWS = {"jitter": [0.2, 0.2, 0.2, 0.05], "flip": 0.5, "crop": 48}
+CAM = stage_settings("cam", VIEWS | {"resize": [40, 56]})
+AFFINITY = stage_settings("affinity", VIEWS)
+DEEPLAB = stage_settings("deeplab", VIEWS | {"scale": [0.75, 1.5]})
 
 
 @dataclass(frozen=True)
@@ -115,12 +108,12 @@ def test_trainings_learn_that_nothing_is_there(run: Run) -> None:
     results = run.tree.results
     manifest = load_manifest(results / "manifest/train.json")
     powers = (4.0, 24.0)
-    tagged = TaggedViews(manifest, VIEWS)
+    tagged = TaggedViews(manifest, CAM)
     confident = ConfidentViews(
-        manifest, results / "cam/ssenet/affinity_labels/train", powers, VIEWS
+        manifest, results / "cam/ssenet/affinity_labels/train", powers, AFFINITY
     )
     pseudo_labels = results / "affinity/ssenet/default/pseudo_labels/train"
-    labelled = LabelledViews(manifest, pseudo_labels, VIEWS)
+    labelled = LabelledViews(manifest, pseudo_labels, DEEPLAB)
     for number, record in enumerate(manifest.images):
         draw = Draw(number, 0)
         expected = [float(label in record.known_tags) for label in range(1, manifest.num_classes)]

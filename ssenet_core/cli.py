@@ -108,7 +108,7 @@ def _scales(text: str) -> tuple[float, ...]:
         if all(0 < scale <= LARGEST_SCALE for scale in scales):
             return scales
     raise argparse.ArgumentTypeError(
-        f"expected numbers above 0 and up to 8, as 0.5,1,1.5, found {text!r}"
+        f"expected positive numbers up to {LARGEST_SCALE}, as 0.5,1,1.5, found {text!r}"
     )
 
 

@@ -172,7 +172,7 @@ def test_wrong_models_are_named(tmp_path: Path, capsys) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("scales", ["", "0", "1,-1", "1 2", "nan", "inf", "a"])
+@pytest.mark.parametrize("scales", ["", "0", "1,-1", "1 2", "nan", "inf", "9", "a"])
 def test_wrong_scales_are_named(scales: str, capsys) -> None:
     with pytest.raises(SystemExit):
         main(["predict", "--model", "m", "--out", "o", "p", f"--scales={scales}"])

@@ -46,17 +46,6 @@ def train_cam(run: TrainingRun, settings: CamTraining) -> None:
         settings: what training depends on.
     """
     launch(partial(_train, run, settings), run.devices, settings.precision)
-    loss, entropy = last_loss(run.metrics), label_entropy(load_manifest(run.manifest))
-    if loss > UNLEARNT * entropy:
-        LOG.warning(
-            "%s: the network has not learnt the image-level labels: the classification loss of "
-            "the last epoch is %.2f, without looking at the images it is %.2f; train for more "
-            "epochs than cam.defaults.epochs or the variant says, %d",
-            run.checkpoint,
-            loss,
-            entropy,
-            settings.epochs,
-        )
 
 
 def last_loss(metrics: str | Path) -> float:
@@ -89,6 +78,22 @@ def _train(run: TrainingRun, settings: CamTraining, fabric: Fabric) -> None:
         cam_loss(settings),
         pictures=WatchedMaps(images, settings),
     )
+    if fabric.is_global_zero:  # the one process that wrote the metrics
+        _warn_if_unlearnt(run, settings, images)
+
+
+def _warn_if_unlearnt(run: TrainingRun, settings: CamTraining, images: Manifest) -> None:
+    loss, entropy = last_loss(run.metrics), label_entropy(images)
+    if loss > UNLEARNT * entropy:
+        LOG.warning(
+            "%s: the network has not learnt the image-level labels: the classification loss of "
+            "the last epoch is %.2f, without looking at the images it is %.2f; train for more "
+            "epochs than cam.defaults.epochs or the variant says, %d",
+            run.checkpoint,
+            loss,
+            entropy,
+            settings.epochs,
+        )
 
 
 class TaggedViews(Dataset[Batch]):

@@ -61,6 +61,9 @@ Pairs = Annotated[
         "within radius - 1 cells of the left, right or bottom border."
     ),
 ]
+SaveEvery = Annotated[
+    Count, Field(description="Steps between the states from which a killed training resumes.")
+]
 
 
 class BackboneSettings(Section):
@@ -255,20 +258,22 @@ class CamTraining(Training):
         return super().used_in_training() | {"ser": self.ser.used_in_training()}
 
 
-class CamInference(Section):
-    """How class activation maps are taken from the trained network."""
+class Views(Section):
+    """At which sizes and how a trained network looks at an image."""
 
     scales: Scales
     flip: bool = Field(description="Add the flipped image at each scale.")
     precision: Precision
 
 
+class CamInference(Views):
+    """How class activation maps are taken from the trained network."""
+
+
 class CamSettings(CamTraining):
     """One variant of the CAM network."""
 
-    save_every: Count = Field(
-        description="Steps between the states from which a killed training resumes."
-    )
+    save_every: SaveEvery
     inference: CamInference
 
 
@@ -335,9 +340,7 @@ class RandomWalk(Section):
 class AffinitySettings(AffinityTraining):
     """One variant of AffinityNet and its random walk."""
 
-    save_every: Count = Field(
-        description="Steps between the states from which a killed training resumes."
-    )
+    save_every: SaveEvery
     random_walk: RandomWalk
 
 
@@ -378,21 +381,16 @@ class DeepLabTraining(Training):
     )
 
 
-class Prediction(Section):
+class Prediction(Views):
     """How images are segmented with the trained network."""
 
-    scales: Scales
-    flip: bool = Field(description="Add the flipped image at each scale.")
-    precision: Precision
     crf: Nullable[CrfSettings]
 
 
 class DeepLabSettings(DeepLabTraining):
     """One variant of the segmentation network."""
 
-    save_every: Count = Field(
-        description="Steps between the states from which a killed training resumes."
-    )
+    save_every: SaveEvery
     prediction: Prediction
 
 

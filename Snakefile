@@ -1,4 +1,4 @@
-"""Photographs with tags in; class activation maps, pseudo labels, a segmentation network, a report out.
+"""Weakly supervised semantic segmentation from image-level labels.
 
 snakemake --cores 2                                            # the embedded dataset, config.yaml
 snakemake --cores 2 --configfile recipes/msrc14.yaml           # another dataset
@@ -13,16 +13,13 @@ min_version("9.27")
 configfile: workflow.source_path("config.yaml")
 
 
-include: "rules/resources.smk"
 include: "rules/common.smk"
-include: "rules/targets.smk"
 include: "rules/data.smk"
 include: "rules/cam.smk"
 include: "rules/affinity.smk"
 include: "rules/deeplab.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
-include: "rules/paper_inputs.smk"
 include: "rules/paper.smk"
 
 
@@ -33,7 +30,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        run_files(),
+        plan.run_files(),
         rules.report.output,
     message:
         "Everything is made"

@@ -3,30 +3,30 @@
 
 rule train_affinity:
     input:
-        manifest=f"{D}/manifest/train.json",
-        labels=records("refine_cam", "train"),
+        *records("refine_cam", "train"),
+        manifest="<results>/manifest/train.json",
         weights=first_weights("affinity"),
     output:
-        checkpoint=f"{AFFINITY}/model.pt",
-        metrics=f"{AFFINITY}/metrics.csv",
+        checkpoint="<affinity>/model.pt",
+        metrics="<affinity>/metrics.csv",
     log:
-        f"{LOGS}/train_affinity/{{cam}}/{{affinity}}.log",
+        "<logs>/train_affinity/{cam}/{affinity}.log",
     benchmark:
-        f"{TIMES}/train_affinity/{{cam}}/{{affinity}}.tsv"
+        "<benchmarks>/train_affinity/{cam}/{affinity}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE.training_threads
+    threads: settings.compute.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
+        mem_mb=growing(TRAIN_MEM_MB),
         runtime=1440,
     params:
         settings=training("affinity"),
-        labels_dir=folder_of("labels"),
-        powers=SETTINGS.refine.powers,
+        labels_dir=folder_of(0),
+        powers=settings.refine.powers,
         code=code("train_affinity", "ssenet_core.affinity.training"),
-        workers=data_workers,
-        devices=training_devices,
+        workers=uncompared(settings.compute.workers),
+        devices=uncompared(compute.training_devices(settings.compute)),
         save_every=save_every("affinity"),
     message:
         "Training AffinityNet {wildcards.affinity} on {wildcards.cam}"
@@ -34,22 +34,22 @@ rule train_affinity:
         "../workflow_scripts/train_affinity.py"
 
 
-for shard, ids in SHARDS["train"].items():
+for shard, ids in plan.shards["train"].items():
 
     rule:
         name:
             shard_rule("random_walk", "train", shard)
         input:
-            manifest=shard_manifest("train", shard),
+            manifest=plan.manifest("train", shard),
             maps=shard_record("infer_cam", "train", shard),
             checkpoint=rules.train_affinity.output.checkpoint,
         output:
-            record=f"{AFFINITY}/pseudo_labels/train.shards/{shard}.json",
-            files=per_image(f"{AFFINITY}/pseudo_labels/train", ids, ".png"),
+            record=f"<affinity>/pseudo_labels/train.shards/{shard}.json",
+            files=per_image("<affinity>/pseudo_labels/train", ids, ".png"),
         log:
-            f"{LOGS}/random_walk/{{cam}}/{{affinity}}/train/{shard}.log",
+            f"<logs>/random_walk/{{cam}}/{{affinity}}/train/{shard}.log",
         benchmark:
-            f"{TIMES}/random_walk/{{cam}}/{{affinity}}/train/{shard}.tsv"
+            f"<benchmarks>/random_walk/{{cam}}/{{affinity}}/train/{shard}.tsv"
         conda:
             "../envs/ssenet.yaml"
         threads: INFERENCE_THREADS

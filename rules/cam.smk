@@ -3,27 +3,27 @@
 
 rule train_cam:
     input:
-        manifest=f"{D}/manifest/train.json",
+        manifest="<results>/manifest/train.json",
         weights=first_weights("cam"),
     output:
-        checkpoint=f"{CAM}/model.pt",
-        metrics=f"{CAM}/metrics.csv",
+        checkpoint="<cam>/model.pt",
+        metrics="<cam>/metrics.csv",
     log:
-        f"{LOGS}/train_cam/{{cam}}.log",
+        "<logs>/train_cam/{cam}.log",
     benchmark:
-        f"{TIMES}/train_cam/{{cam}}.tsv"
+        "<benchmarks>/train_cam/{cam}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE.training_threads
+    threads: settings.compute.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
+        mem_mb=growing(TRAIN_MEM_MB),
         runtime=1440,
     params:
         settings=training("cam"),
         code=code("train_cam", "ssenet_core.cam.training"),
-        workers=data_workers,
-        devices=training_devices,
+        workers=uncompared(settings.compute.workers),
+        devices=uncompared(compute.training_devices(settings.compute)),
         save_every=save_every("cam"),
     message:
         "Training CAM network {wildcards.cam}"
@@ -31,22 +31,24 @@ rule train_cam:
         "../workflow_scripts/train_cam.py"
 
 
+# One rule a shard, here and in other per-image stages: a rule's outputs are the files of all images
+# of its shard by name, so that a lost file is noticed, and a new image costs one shard.
 for split in ("train", "val"):
-    for shard, ids in SHARDS.get(split, {}).items():
+    for shard, ids in plan.shards.get(split, {}).items():
 
         rule:
             name:
                 shard_rule("infer_cam", split, shard)
             input:
-                manifest=shard_manifest(split, shard),
+                manifest=plan.manifest(split, shard),
                 checkpoint=rules.train_cam.output.checkpoint,
             output:
-                record=f"{CAM}/maps/{split}.shards/{shard}.json",
-                files=per_image(f"{CAM}/maps/{split}", ids, ".h5"),
+                record=f"<cam>/maps/{split}.shards/{shard}.json",
+                files=per_image(f"<cam>/maps/{split}", ids, ".h5"),
             log:
-                f"{LOGS}/infer_cam/{{cam}}/{split}/{shard}.log",
+                f"<logs>/infer_cam/{{cam}}/{split}/{shard}.log",
             benchmark:
-                f"{TIMES}/infer_cam/{{cam}}/{split}/{shard}.tsv"
+                f"<benchmarks>/infer_cam/{{cam}}/{split}/{shard}.tsv"
             conda:
                 "../envs/ssenet.yaml"
             threads: INFERENCE_THREADS
@@ -65,30 +67,30 @@ for split in ("train", "val"):
                 "../workflow_scripts/infer_cam.py"
 
 
-for shard, ids in SHARDS["train"].items():
+for shard, ids in plan.shards["train"].items():
 
     rule:
         name:
             shard_rule("refine_cam", "train", shard)
         input:
-            manifest=shard_manifest("train", shard),
+            manifest=plan.manifest("train", shard),
             maps=shard_record("infer_cam", "train", shard),
         output:
-            record=f"{CAM}/affinity_labels/train.shards/{shard}.json",
-            files=per_image(f"{CAM}/affinity_labels/train", ids, ".h5"),
+            record=f"<cam>/affinity_labels/train.shards/{shard}.json",
+            files=per_image("<cam>/affinity_labels/train", ids, ".h5"),
         log:
-            f"{LOGS}/refine_cam/{{cam}}/train/{shard}.log",
+            f"<logs>/refine_cam/{{cam}}/train/{shard}.log",
         benchmark:
-            f"{TIMES}/refine_cam/{{cam}}/train/{shard}.tsv"
+            f"<benchmarks>/refine_cam/{{cam}}/train/{shard}.tsv"
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE.shard_mem_mb),
+            mem_mb=growing(SHARD_MEM_MB),
             runtime=growing(240),
         params:
             shard=shard,
             maps_dir=folder_of("maps"),
-            settings=SETTINGS.refine.plain(),
+            settings=settings.refine.plain(),
             code=code("refine_cam", "ssenet_core.refine"),
         message:
             f"Dense CRF of {{wildcards.cam}}, train, shard {shard}"

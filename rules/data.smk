@@ -1,18 +1,25 @@
 """The dataset: the generated one, and a manifest a split that vouches for every file."""
 
-if DATASET.source == "shapes":
+if plan.dataset.source == "shapes":
 
     rule make_shapes:
         output:
-            images=per_image(f"{DATASET.root}/JPEGImages", IDS["train"] + IDS["val"], ".jpg"),
-            masks=per_image(f"{DATASET.root}/SegmentationClass", IDS["train"] + IDS["val"], ".png"),
+            images=per_image(
+                f"{plan.dataset.root}/JPEGImages", plan.ids["train"] + plan.ids["val"], ".jpg"
+            ),
+            masks=per_image(
+                f"{plan.dataset.root}/SegmentationClass",
+                plan.ids["train"] + plan.ids["val"],
+                ".png",
+            ),
             lists=[
-                f"{DATASET.root}/ImageSets/Segmentation/{split}.txt" for split in ("train", "val")
+                f"{plan.dataset.root}/ImageSets/Segmentation/{split}.txt"
+                for split in ("train", "val")
             ],
         log:
-            f"{LOGS}/make_shapes.log",
+            "<logs>/make_shapes.log",
         benchmark:
-            f"{TIMES}/make_shapes/{DATASET.name}.tsv"
+            f"<benchmarks>/make_shapes/{plan.dataset.name}.tsv"
         priority: 100
         conda:
             "../envs/ssenet.yaml"
@@ -20,8 +27,8 @@ if DATASET.source == "shapes":
             mem_mb=growing(1000),
             runtime=growing(60),
         params:
-            root=generated_root,
-            settings=DATASET.shapes.plain(),
+            root=uncompared(plan.dataset.root),
+            settings=plan.dataset.shapes.plain(),
             code=code("make_shapes", "ssenet_core.data.shapes"),
         message:
             "Drawing the dataset shapes"
@@ -31,18 +38,18 @@ if DATASET.source == "shapes":
 
 # The images of a shard are checked by themselves, so that a new image costs one shard. Later stages
 # take their shard's manifest: the split's would make all of them stale.
-for split, shards in SHARDS.items():
+for split, shards in plan.shards.items():
     for shard, ids in shards.items():
 
         rule:
             name:
                 shard_rule("check_images", split, shard)
             input:
-                generated_files(ids),
+                plan.generated_files(ids),
             output:
-                manifest=shard_manifest(split, shard),
+                manifest=plan.manifest(split, shard),
             log:
-                f"{LOGS}/check_images/{split}/{shard}.log",
+                f"<logs>/check_images/{split}/{shard}.log",
             priority: 100
             conda:
                 "../envs/ssenet.yaml"
@@ -50,10 +57,10 @@ for split, shards in SHARDS.items():
                 mem_mb=growing(1000),
                 runtime=growing(60),
             params:
-                dataset=dataset_settings,
+                dataset=uncompared(plan.dataset.plain()),
                 ids=ids,
-                settings=split_settings(split),
-                files=digest(split, ids),
+                settings=plan.split_settings(split),
+                files=clean(plan.files_digest, split, ids),
                 code=code("check_images", "ssenet_core.data.manifest_parts"),
             message:
                 f"Checking the {split} images of shard {shard}"
@@ -61,17 +68,17 @@ for split, shards in SHARDS.items():
                 "../workflow_scripts/check_images.py"
 
 
-for split, shards in SHARDS.items():
+for split, shards in plan.shards.items():
 
     rule:
         name:
             f"manifest_{split}"
         input:
-            parts=[shard_manifest(split, shard) for shard in shards],
+            parts=[plan.manifest(split, shard) for shard in shards],
         output:
-            manifest=f"{D}/manifest/{split}.json",
+            manifest=f"<results>/manifest/{split}.json",
         log:
-            f"{LOGS}/manifest/{split}.log",
+            f"<logs>/manifest/{split}.log",
         priority: 100
         localrule: True  # a queue would take longer than the job
         conda:
@@ -80,9 +87,9 @@ for split, shards in SHARDS.items():
             mem_mb=growing(1000),
             runtime=growing(60),
         params:
-            dataset=dataset_settings,
-            settings=split_settings(split),
-            ids=digest_of_ids(split),
+            dataset=uncompared(plan.dataset.plain()),
+            settings=plan.split_settings(split),
+            ids=plan.ids_digest(split),
             code=code("manifest", "ssenet_core.data.manifest_parts"),
         message:
             f"Writing the manifest of {split}"
@@ -90,15 +97,15 @@ for split, shards in SHARDS.items():
             "../workflow_scripts/manifest.py"
 
 
-if "pseudo_eval" in SPLITS:
+if "pseudo_eval" in plan.ids:
 
     rule manifest_pseudo_eval:
         input:
-            train=f"{D}/manifest/train.json",
+            train="<results>/manifest/train.json",
         output:
-            manifest=f"{D}/manifest/pseudo_eval.json",
+            manifest="<results>/manifest/pseudo_eval.json",
         log:
-            f"{LOGS}/manifest/pseudo_eval.log",
+            "<logs>/manifest/pseudo_eval.log",
         priority: 100
         localrule: True
         conda:
@@ -107,9 +114,9 @@ if "pseudo_eval" in SPLITS:
             mem_mb=growing(1000),
             runtime=growing(60),
         params:
-            dataset=dataset_settings,
-            settings=split_settings("pseudo_eval"),
-            files=digest("pseudo_eval", IDS["pseudo_eval"]),
+            dataset=uncompared(plan.dataset.plain()),
+            settings=plan.split_settings("pseudo_eval"),
+            files=clean(plan.files_digest, "pseudo_eval", plan.ids["pseudo_eval"]),
             code=code("manifest_pseudo_eval", "ssenet_core.data.manifest_parts"),
         message:
             "Writing the manifest of pseudo_eval"

@@ -3,29 +3,29 @@
 
 rule train_deeplab:
     input:
-        manifest=f"{D}/manifest/train.json",
-        labels=records("random_walk", "train"),
+        *records("random_walk", "train"),
+        manifest="<results>/manifest/train.json",
         weights=first_weights("deeplab"),
     output:
-        checkpoint=f"{DEEPLAB}/model.pt",
-        metrics=f"{DEEPLAB}/metrics.csv",
+        checkpoint="<deeplab>/model.pt",
+        metrics="<deeplab>/metrics.csv",
     log:
-        f"{LOGS}/train_deeplab/{{cam}}/{{affinity}}/{{deeplab}}.log",
+        "<logs>/train_deeplab/{cam}/{affinity}/{deeplab}.log",
     benchmark:
-        f"{TIMES}/train_deeplab/{{cam}}/{{affinity}}/{{deeplab}}.tsv"
+        "<benchmarks>/train_deeplab/{cam}/{affinity}/{deeplab}.tsv"
     conda:
         "../envs/ssenet.yaml"
-    threads: COMPUTE.training_threads
+    threads: settings.compute.training_threads
     resources:
         gpu=TRAIN_GPUS,
-        mem_mb=growing(COMPUTE.train_mem_mb * COMPUTE.train_gpus),
+        mem_mb=growing(TRAIN_MEM_MB),
         runtime=1440,
     params:
-        labels_dir=folder_of("labels"),
+        labels_dir=folder_of(0),
         settings=training("deeplab"),
         code=code("train_deeplab", "ssenet_core.deeplab.training"),
-        workers=data_workers,
-        devices=training_devices,
+        workers=uncompared(settings.compute.workers),
+        devices=uncompared(compute.training_devices(settings.compute)),
         save_every=save_every("deeplab"),
     message:
         "Training DeepLab {wildcards.deeplab} on {wildcards.cam}/{wildcards.affinity}"
@@ -34,21 +34,21 @@ rule train_deeplab:
 
 
 for split in ("val", "test"):
-    for shard, ids in SHARDS.get(split, {}).items():
+    for shard, ids in plan.shards.get(split, {}).items():
 
         rule:
             name:
                 shard_rule("predict", split, shard)
             input:
-                manifest=shard_manifest(split, shard),
+                manifest=plan.manifest(split, shard),
                 checkpoint=rules.train_deeplab.output.checkpoint,
             output:
-                record=f"{DEEPLAB}/predictions/{split}.shards/{shard}.json",
-                files=per_image(f"{DEEPLAB}/predictions/{split}", ids, ".png"),
+                record=f"<deeplab>/predictions/{split}.shards/{shard}.json",
+                files=per_image(f"<deeplab>/predictions/{split}", ids, ".png"),
             log:
-                f"{LOGS}/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.log",
+                f"<logs>/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.log",
             benchmark:
-                f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.tsv"
+                f"<benchmarks>/predict/{{cam}}/{{affinity}}/{{deeplab}}/{split}/{shard}.tsv"
             conda:
                 "../envs/ssenet.yaml"
             threads: INFERENCE_THREADS
@@ -70,15 +70,17 @@ for split in ("val", "test"):
 # The report shows training images through all stages; nothing else needs predictions of them.
 rule predict_gallery:
     input:
-        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
+        manifest=f"<results>/manifest/{plan.gallery_split}.json",
         checkpoint=rules.train_deeplab.output.checkpoint,
     output:
-        record=f"{DEEPLAB}/predictions/gallery.shards/0.json",
-        files=per_image(f"{DEEPLAB}/predictions/gallery", gallery_ids(GALLERY_SPLIT), ".png"),
+        record="<deeplab>/predictions/gallery.shards/0.json",
+        files=per_image(
+            "<deeplab>/predictions/gallery", plan.gallery_ids(plan.gallery_split), ".png"
+        ),
     log:
-        f"{LOGS}/predict/{{cam}}/{{affinity}}/{{deeplab}}/gallery.log",
+        "<logs>/predict/{cam}/{affinity}/{deeplab}/gallery.log",
     benchmark:
-        f"{TIMES}/predict/{{cam}}/{{affinity}}/{{deeplab}}/gallery.tsv"
+        "<benchmarks>/predict/{cam}/{affinity}/{deeplab}/gallery.tsv"
     conda:
         "../envs/ssenet.yaml"
     threads: INFERENCE_THREADS

@@ -1,28 +1,28 @@
 """Scores of every stage that yields labels, on the splits that have masks."""
 
-for split in SCORED:
+for split in plan.scored:
 
     rule:
         name:
             f"evaluate_cam_{split}"
         input:
-            manifest=f"{D}/manifest/{split}.json",
-            maps=records("infer_cam", split),
+            *records("infer_cam", split),
+            manifest=f"<results>/manifest/{split}.json",
         output:
-            scores=f"{CAM}/evaluation/{split}.json",
+            scores=f"<cam>/evaluation/{split}.json",
         log:
-            f"{LOGS}/evaluate_cam/{{cam}}/{split}.log",
+            f"<logs>/evaluate_cam/{{cam}}/{split}.log",
         benchmark:
-            f"{TIMES}/evaluate_cam/{{cam}}/{split}.tsv"
+            f"<benchmarks>/evaluate_cam/{{cam}}/{split}.tsv"
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE.shard_mem_mb),
+            mem_mb=growing(SHARD_MEM_MB),
             runtime=growing(60),
         params:
-            maps_dir=folder_of("maps"),
-            alpha=SETTINGS.evaluation.alpha,
-            alphas=SETTINGS.evaluation.alphas.plain(),
+            maps_dir=folder_of(0),
+            alpha=settings.evaluation.alpha,
+            alphas=settings.evaluation.alphas.plain(),
             code=code("evaluate_cam", "ssenet_core.evaluation.stages"),
         message:
             f"Scoring the maps of {{wildcards.cam}} on {split}"
@@ -32,28 +32,28 @@ for split in SCORED:
 
 rule evaluate_equivariance:
     input:
-        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
+        manifest=f"<results>/manifest/{plan.gallery_split}.json",
         checkpoint=rules.train_cam.output.checkpoint,
     output:
-        scores=f"{CAM}/evaluation/equivariance.json",
+        scores="<cam>/evaluation/equivariance.json",
         figure=report(
-            f"{CAM}/evaluation/equivariance.png",
+            "<cam>/evaluation/equivariance.png",
             caption="captions/equivariance.rst",
             category="Equivariance",
             labels={"network": "{cam}"},
         ),
     log:
-        f"{LOGS}/evaluate_equivariance/{{cam}}.log",
+        "<logs>/evaluate_equivariance/{cam}.log",
     benchmark:
-        f"{TIMES}/evaluate_equivariance/{{cam}}.tsv"
+        "<benchmarks>/evaluate_equivariance/{cam}.tsv"
     conda:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=growing(COMPUTE.shard_mem_mb),
+        mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(60),
     params:
-        settings=SETTINGS.evaluation.equivariance.plain(),
+        settings=settings.evaluation.equivariance.plain(),
         code=code("evaluate_equivariance", "ssenet_core.evaluation.equivariance"),
     message:
         "Measuring the equivariance of {wildcards.cam}"
@@ -63,21 +63,21 @@ rule evaluate_equivariance:
 
 rule evaluate_crf:
     input:
-        manifest=f"{D}/manifest/pseudo_eval.json",
-        refined=records("refine_cam", "pseudo_eval"),
+        *records("refine_cam", "pseudo_eval"),
+        manifest="<results>/manifest/pseudo_eval.json",
     output:
-        scores=f"{CAM}/evaluation/pseudo_eval_crf.json",
+        scores="<cam>/evaluation/pseudo_eval_crf.json",
     log:
-        f"{LOGS}/evaluate_crf/{{cam}}/pseudo_eval.log",
+        "<logs>/evaluate_crf/{cam}/pseudo_eval.log",
     benchmark:
-        f"{TIMES}/evaluate_crf/{{cam}}/pseudo_eval.tsv"
+        "<benchmarks>/evaluate_crf/{cam}/pseudo_eval.tsv"
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE.shard_mem_mb),
+        mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(60),
     params:
-        refined_dir=folder_of("refined"),
+        refined_dir=folder_of(0),
         code=code("evaluate_crf", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the refined maps of {wildcards.cam} on pseudo_eval"
@@ -87,21 +87,21 @@ rule evaluate_crf:
 
 rule evaluate_pseudo_labels:
     input:
-        manifest=f"{D}/manifest/pseudo_eval.json",
-        labels=records("random_walk", "pseudo_eval"),
+        *records("random_walk", "pseudo_eval"),
+        manifest="<results>/manifest/pseudo_eval.json",
     output:
-        scores=f"{AFFINITY}/evaluation/pseudo_eval.json",
+        scores="<affinity>/evaluation/pseudo_eval.json",
     log:
-        f"{LOGS}/evaluate_pseudo_labels/{{cam}}/{{affinity}}/pseudo_eval.log",
+        "<logs>/evaluate_pseudo_labels/{cam}/{affinity}/pseudo_eval.log",
     benchmark:
-        f"{TIMES}/evaluate_pseudo_labels/{{cam}}/{{affinity}}/pseudo_eval.tsv"
+        "<benchmarks>/evaluate_pseudo_labels/{cam}/{affinity}/pseudo_eval.tsv"
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE.shard_mem_mb),
+        mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(60),
     params:
-        labels_dir=folder_of("labels"),
+        labels_dir=folder_of(0),
         code=code("evaluate_pseudo_labels", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the pseudo labels of {wildcards.cam}/{wildcards.affinity} on pseudo_eval"
@@ -109,25 +109,25 @@ rule evaluate_pseudo_labels:
         "../workflow_scripts/evaluate_pseudo_labels.py"
 
 
-if "val" in SCORED:
+if "val" in plan.scored:
 
     rule evaluate_predictions:
         input:
-            manifest=f"{D}/manifest/val.json",
-            predictions=records("predict", "val"),
+            *records("predict", "val"),
+            manifest="<results>/manifest/val.json",
         output:
-            scores=f"{DEEPLAB}/evaluation/val.json",
+            scores="<deeplab>/evaluation/val.json",
         log:
-            f"{LOGS}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/val.log",
+            "<logs>/evaluate_predictions/{cam}/{affinity}/{deeplab}/val.log",
         benchmark:
-            f"{TIMES}/evaluate_predictions/{{cam}}/{{affinity}}/{{deeplab}}/val.tsv"
+            "<benchmarks>/evaluate_predictions/{cam}/{affinity}/{deeplab}/val.tsv"
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(COMPUTE.shard_mem_mb),
+            mem_mb=growing(SHARD_MEM_MB),
             runtime=growing(60),
         params:
-            labels_dir=folder_of("predictions"),
+            labels_dir=folder_of(0),
             code=code("evaluate_predictions", "ssenet_core.evaluation.stages"),
         message:
             "Scoring {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab} on val"
@@ -137,20 +137,22 @@ if "val" in SCORED:
 
 rule evaluate_trivial:
     input:
-        manifest=f"{D}/manifest/{{split}}.json",
+        manifest="<results>/manifest/{split}.json",
     output:
-        scores=f"{D}/trivial/{{split}}.json",
+        scores="<results>/trivial/{split}.json",
     log:
-        f"{LOGS}/evaluate_trivial/{{split}}.log",
+        "<logs>/evaluate_trivial/{split}.log",
     benchmark:
-        f"{TIMES}/evaluate_trivial/{{split}}.tsv"
+        "<benchmarks>/evaluate_trivial/{split}.tsv"
+    wildcard_constraints:
+        split="pseudo_eval|val",
     conda:
         "../envs/ssenet.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
-        ellipse=SETTINGS.evaluation.ellipse,
+        ellipse=settings.evaluation.ellipse,
         code=code("evaluate_trivial", "ssenet_core.evaluation.stages"),
     message:
         "Scoring the trivial answers on {wildcards.split}"

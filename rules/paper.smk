@@ -1,72 +1,64 @@
 """The paper's tables and figures, by name, on whatever dataset is configured."""
 
-for number, title in TABLE_TITLES.items():
-    if TABLE_SPLITS[number] in SCORED:
+TABLES = {
+    1: "Table 1: baseline and SSENet by the small branch's rate, pseudo_eval",
+    2: "Table 2: baseline and SSENet by the range of scales in training, pseudo_eval",
+    3: "Table 3: the segmentation network, val",
+}
 
-        rule:
-            name:
-                f"table{number}"
-            input:
-                evaluations=table_evaluations(number),
-                archive=f"{PAPER}/test.tgz" if number == 3 and "test" in SPLITS else [],
-            output:
-                markdown=report(
-                    f"{PAPER}/table{number}.md",
-                    caption="captions/table.rst",
-                    category="The paper",
-                    labels={"what": f"Table {number}"},
-                ),
-                json=f"{PAPER}/table{number}.json",
-            log:
-                f"{PAPER_LOGS}/table{number}.log",
-            localrule: True
-            conda:
-                "../envs/ssenet.yaml"
-            resources:
-                mem_mb=growing(1000),
-                runtime=growing(10),
-            params:
-                number=number,
-                title=title,
-                models=table_models(number),
-                published=SHOWN.published,
-                code=code("table", "ssenet_core.report.paper_tables"),
-            message:
-                title
-            script:
-                "../workflow_scripts/table.py"
+for number, title in TABLES.items():
 
-    else:
-
-        rule:
-            name:
-                f"table{number}"
-            input:
-                refuse_unscored(TABLE_SPLITS[number]),
-            message:
-                title
+    rule:
+        name:
+            f"table{number}"
+        input:
+            evaluations=asked(plan.table_evaluations, number),
+            archive="<results>/paper/test.tgz" if number == 3 and "test" in plan.ids else [],
+        output:
+            markdown=report(
+                f"<results>/paper/table{number}.md",
+                caption="captions/table.rst",
+                category="The paper",
+                labels={"what": f"Table {number}"},
+            ),
+            json=f"<results>/paper/table{number}.json",
+        log:
+            f"<logs>/paper/table{number}.log",
+        localrule: True
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            number=number,
+            title=title,
+            models=plan.table_models(number),
+            published=settings.paper.published,
+            code=code("table", "ssenet_core.report.paper_tables"),
+        message:
+            title
+        script:
+            "../workflow_scripts/table.py"
 
 
-if "test" in SPLITS:
+if "test" in plan.ids:
 
     rule test_archive:
         input:
-            manifest=f"{D}/manifest/test.json",
-            predictions=[
-                record.format(**paper_chains(SHOWN.compared[-1:])[0])
-                for record in records("predict", "test")
-            ],
+            *plan.predictions_shown("test"),
+            manifest="<results>/manifest/test.json",
         output:
-            archive=f"{PAPER}/test.tgz",
+            archive="<results>/paper/test.tgz",
         log:
-            f"{PAPER_LOGS}/test_archive.log",
+            "<logs>/paper/test_archive.log",
         conda:
             "../envs/ssenet.yaml"
         resources:
             mem_mb=growing(1000),
             runtime=growing(30),
         params:
-            predictions_dir=folder_of("predictions"),
+            predictions_dir=folder_of(0),
             code=code("test_archive", "ssenet_core.report.paper_tables"),
         message:
             "Packing the predictions of test for VOC's evaluation server"
@@ -74,96 +66,86 @@ if "test" in SPLITS:
             "../workflow_scripts/test_archive.py"
 
 
-if "pseudo_eval" in SCORED:
+if "pseudo_eval" in plan.scored:
 
     rule evaluate_scales:
         input:
-            manifest=f"{D}/manifest/pseudo_eval.json",
+            manifest="<results>/manifest/pseudo_eval.json",
             checkpoint=rules.train_cam.output.checkpoint,
         output:
-            scores=f"{CAM}/evaluation/pseudo_eval_scales.json",
+            scores="<cam>/evaluation/pseudo_eval_scales.json",
         log:
-            f"{LOGS}/evaluate_scales/{{cam}}.log",
+            "<logs>/evaluate_scales/{cam}.log",
         benchmark:
-            f"{TIMES}/evaluate_scales/{{cam}}.tsv"
+            "<benchmarks>/evaluate_scales/{cam}.tsv"
         conda:
             "../envs/ssenet.yaml"
         resources:
             gpu=GPUS,
-            mem_mb=growing(COMPUTE.shard_mem_mb),
+            mem_mb=growing(SHARD_MEM_MB),
             runtime=growing(240),
         params:
             settings=part("cam", "inference"),
-            scales=SHOWN.scales,
-            alpha=SETTINGS.evaluation.alpha,
-            alphas=SETTINGS.evaluation.alphas.plain(),
+            scales=settings.paper.scales,
+            alpha=settings.evaluation.alpha,
+            alphas=settings.evaluation.alphas.plain(),
             code=code("evaluate_scales", "ssenet_core.evaluation.scales"),
         message:
             "Scoring the maps of {wildcards.cam} at every scale"
         script:
             "../workflow_scripts/evaluate_scales.py"
 
-    for number in (4, 5):
 
-        rule:
-            name:
-                f"figure{number}"
-            input:
-                evaluations=of_cams(rules.evaluate_scales.output.scores, SHOWN.compared),
-            output:
-                figure=report(
-                    f"{PAPER}/figure{number}.png",
-                    caption=f"captions/figure{number}.rst",
-                    category="The paper",
-                    labels={"what": f"Figure {number}"},
-                ),
-            log:
-                f"{PAPER_LOGS}/figure{number}.log",
-            localrule: True
-            conda:
-                "../envs/ssenet.yaml"
-            resources:
-                mem_mb=growing(1000),
-                runtime=growing(10),
-            params:
-                number=number,
-                code=code("scale_figure", "ssenet_core.report.paper_figures"),
-            message:
-                f"Figure {number}"
-            script:
-                "../workflow_scripts/scale_figure.py"
+for number in (4, 5):
 
-else:
-    for number in (4, 5):
-
-        rule:
-            name:
-                f"figure{number}"
-            input:
-                refuse_unscored("pseudo_eval"),
-            message:
-                f"Figure {number}"
+    rule:
+        name:
+            f"figure{number}"
+        input:
+            evaluations=asked(plan.scale_evaluations),
+        output:
+            figure=report(
+                f"<results>/paper/figure{number}.png",
+                caption=f"captions/figure{number}.rst",
+                category="The paper",
+                labels={"what": f"Figure {number}"},
+            ),
+        log:
+            f"<logs>/paper/figure{number}.log",
+        localrule: True
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            number=number,
+            code=code("scale_figure", "ssenet_core.report.paper_figures"),
+        message:
+            f"Figure {number}"
+        script:
+            "../workflow_scripts/scale_figure.py"
 
 
 rule figure1:
     input:
-        pictures=of_cams(rules.evaluate_equivariance.output.figure, SHOWN.compared),
+        pictures=plan.of_cams("evaluation/equivariance.png", settings.paper.compared),
     output:
         figure=report(
-            f"{PAPER}/figure1.png",
+            "<results>/paper/figure1.png",
             caption="captions/figure1.rst",
             category="The paper",
             labels={"what": "Figure 1"},
         ),
     log:
-        f"{PAPER_LOGS}/figure1.log",
+        "<logs>/paper/figure1.log",
     conda:
         "../envs/ssenet.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        names=SHOWN.compared,
+        names=settings.paper.compared,
         code=code("figure1", "ssenet_core.report.paper_figures"),
     message:
         "Figure 1"
@@ -173,28 +155,28 @@ rule figure1:
 
 rule figure2:
     input:
-        manifest=f"{D}/manifest/{GALLERY_SPLIT}.json",
-        checkpoints=of_cams(rules.train_cam.output.checkpoint, SHOWN.compared),
+        manifest=f"<results>/manifest/{plan.gallery_split}.json",
+        checkpoints=plan.of_cams("model.pt", settings.paper.compared),
     output:
         figure=report(
-            f"{PAPER}/figure2.png",
+            "<results>/paper/figure2.png",
             caption="captions/figure2.rst",
             category="The paper",
             labels={"what": "Figure 2"},
         ),
     log:
-        f"{PAPER_LOGS}/figure2.log",
+        "<logs>/paper/figure2.log",
     conda:
         "../envs/ssenet.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=growing(COMPUTE.shard_mem_mb),
+        mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(30),
     params:
-        images=figure_ids(GALLERY_SPLIT),
-        names=SHOWN.compared,
-        scales=SHOWN.scales,
-        precision=SETTINGS.cam.defaults.inference.precision,
+        images=plan.figure_ids(plan.gallery_split),
+        names=settings.paper.compared,
+        scales=settings.paper.scales,
+        precision=settings.cam.defaults.inference.precision,
         code=code("figure2", "ssenet_core.report.paper_figures"),
     message:
         "Figure 2"
@@ -202,32 +184,29 @@ rule figure2:
         "../workflow_scripts/figure2.py"
 
 
-if "val" in SPLITS:
+if "val" in plan.ids:
 
     rule figure6:
         input:
-            manifest=f"{D}/manifest/val.json",
-            predictions=[
-                record.format(**paper_chains(SHOWN.compared[-1:])[0])
-                for record in records("predict", "val")
-            ],
+            *plan.predictions_shown("val"),
+            manifest="<results>/manifest/val.json",
         output:
             figure=report(
-                f"{PAPER}/figure6.png",
+                "<results>/paper/figure6.png",
                 caption="captions/figure6.rst",
                 category="The paper",
                 labels={"what": "Figure 6"},
             ),
         log:
-            f"{PAPER_LOGS}/figure6.log",
+            "<logs>/paper/figure6.log",
         conda:
             "../envs/ssenet.yaml"
         resources:
             mem_mb=growing(1000),
             runtime=growing(10),
         params:
-            images=figure_ids("val"),
-            predictions_dir=folder_of("predictions"),
+            images=plan.figure_ids("val"),
+            predictions_dir=folder_of(0),
             code=code("figure6", "ssenet_core.report.paper_figures"),
         message:
             "Figure 6"

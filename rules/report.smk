@@ -6,45 +6,45 @@ report: "captions/workflow.rst"
 
 rule report:
     input:
-        evaluations=run_evaluations(),
-        trivial=[f"{D}/trivial/{split}.json" for split in SCORED],
-        equivariance=of_cams(f"{CAM}/evaluation/equivariance.json", ALL_CAMS),
-        scales=measured_scales(),
-        metrics=list(run_metrics().values()),
-        manifests=[f"{D}/manifest/{split}.json" for split in SPLITS],
-        gallery=gallery_files(),
+        evaluations=plan.evaluations(),
+        trivial=[f"<results>/trivial/{split}.json" for split in plan.scored],
+        equivariance=plan.of_cams("evaluation/equivariance.json", plan.all_cams),
+        scales=plan.measured_scales(),
+        metrics=[*plan.metrics().values()],
+        manifests=[f"<results>/manifest/{split}.json" for split in plan.ids],
+        gallery=plan.gallery_files(),
     output:
-        json=f"{D}/report/results.json",
-        markdown=f"{D}/report/results.md",
+        json="<results>/report/results.json",
+        markdown="<results>/report/results.md",
         html=report(
-            f"{D}/report/index.html",
+            "<results>/report/index.html",
             caption="captions/page.rst",
             category="Report",
             labels={"what": "scores, curves and images"},
         ),
         gallery=report(
-            f"{D}/report/figures/gallery.png",
+            "<results>/report/figures/gallery.png",
             caption="captions/gallery.rst",
             category="Report",
             labels={"what": "images on one sheet"},
         ),
     log:
-        f"{LOGS}/report.log",
+        "<logs>/report.log",
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(COMPUTE.shard_mem_mb),
+        mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(60),
     params:
-        title=f"SSENet on {SETTINGS.dataset.name}",
-        settings=run_settings(),
-        metrics=run_metrics(),
-        manifests={split: f"{D}/manifest/{split}.json" for split in SPLITS},
-        gallery=gallery(),
-        benchmarks=TIMES,
-        published=SETTINGS.paper.published,
+        title=f"SSENet on {settings.dataset.name}",
+        settings=plan.shown_settings(),
+        metrics=plan.metrics(),
+        manifests={split: plan.manifest(split) for split in plan.ids},
+        gallery=plan.gallery(),
+        benchmarks=plan.pathvars()["benchmarks"],
+        published=settings.paper.published,
         code=code("report", "ssenet_core.report.page"),
     message:
-        "Writing the report of {DATASET.name}"
+        f"Writing the report of {plan.dataset.name}"
     script:
         "../workflow_scripts/report.py"

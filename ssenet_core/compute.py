@@ -1,6 +1,7 @@
 """What a job runs on, by the section `compute` and by what this machine has."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,3 +34,16 @@ def training_devices(compute: ComputeSettings) -> dict[str, Any]:
     if not gpus_a_job(compute.gpus) or (compute.gpus == "auto" and not several):
         return how
     return how | {"gpus": compute.train_gpus, "nodes": compute.train_nodes}
+
+
+def growing(amount: int) -> Callable[[Any, int], int]:
+    """A rule's resource: an amount, as much again at each further attempt (`--retries`).
+
+    Memory grows for a job that was killed for want of it. Time grows for one that starts from
+    nothing; a training goes on where its time ran out, so its time stays.
+    """
+
+    def needed(wildcards: Any, attempt: int) -> int:
+        return amount * attempt
+
+    return needed

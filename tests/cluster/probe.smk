@@ -1,7 +1,7 @@
 """Two jobs that need a GPU each at the same time, and one that needs more memory than it asks for."""
 
 
-include: "rules/resources.smk"
+from ssenet_core.compute import growing
 
 
 rule all:

@@ -1,0 +1,436 @@
+"""What a run makes, from which settings and images, under which paths; without Snakemake.
+
+The workflow builds one `Plan` while it is read, so nothing here opens an image or imports torch.
+`Plan` and its methods raise an `SSENetError` for lists, classes, variants or weights that are
+wrong or missing.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ssenet_core.data.dataset import (
+    class_names,
+    dataset_root,
+    evenly_spaced,
+    files_digest,
+    masks_are_truth,
+    refuse_strangers,
+    shard_ids,
+    split_ids,
+    unlisted_rows,
+)
+from ssenet_core.data.voc2012 import missing_voc2012
+from ssenet_core.errors import SSENetError
+from ssenet_core.models.pretrained import first_weights_file
+from ssenet_core.settings import (
+    AnySettings,
+    load,
+    merged,
+    refuse_repeated_keys,
+    starting_variant,
+)
+
+SPLITS = ("train", "pseudo_eval", "val", "test")
+DEFAULTS = Path(__file__).parents[1] / "config.yaml"
+
+Chain = dict[str, str]  # variant names by stage: cam, affinity, deeplab
+
+
+class Plan:
+    """A configuration, and what follows from it for the rules.
+
+    Attributes:
+        settings: of the whole configuration.
+        dataset: the dataset's section, with the folder of a generated dataset filled in.
+        ids: image ids of each split that there is.
+        scored: splits with ground truth that stages are evaluated on.
+        shards: image ids by split and number of the shard; those of pseudo_eval are among train's.
+        cams: CAM networks that the run names, one name a seed ("ssenet@1").
+        chains: chains through to DeepLab, one a seed.
+        all_cams: CAM networks of the run and of its chains.
+        trained_cams: these, and the variants that they start from, which come first.
+        gallery_split: the split whose images the report shows in all stages.
+    """
+
+    def __init__(self, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> None:
+        """Plan what a configuration asks for.
+
+        Args:
+            config: overrides of `config.yaml`, or the merged whole.
+            files: that it was read from.
+
+        Raises:
+            SSENetError: the configuration has faults, or lists, classes, a download or files of
+                initial weights are missing.
+        """
+        refuse_repeated_keys(files)
+        recipes = [str(file) for file in files if Path(file).name != DEFAULTS.name]
+        self._download = " ".join(["download what is missing by: ssenet download", *recipes])
+        self.settings = load(merged(yaml.safe_load(DEFAULTS.read_text("utf-8")), config))
+        found, run = self.settings.dataset, self.settings.run
+        self.dataset = found.model_copy(update={"root": str(dataset_root(found))})
+        if missing := missing_voc2012(self.settings):
+            raise SSENetError(
+                f"dataset {found.name}: {', '.join(map(str, missing))} not found (seen from "
+                f"{Path.cwd()}); {self._download}"
+            )
+        self.classes = class_names(self.dataset)
+        self.ids = self._ids()
+        self.scored = [
+            split
+            for split in ("pseudo_eval", "val")
+            if split in self.ids and masks_are_truth(self.dataset, split)
+        ]
+        shards = self.settings.compute.shards
+        self.shards = {
+            split: {shard: part for shard, part in enumerate(shard_ids(ids, shards)) if part}
+            for split, ids in self.ids.items()
+            if split != "pseudo_eval"
+        }
+        self.gallery_split = "pseudo_eval" if "pseudo_eval" in self.ids else "train"
+        self.cams = self.seeded_cams(run.cams)
+        self.chains = [
+            {stage: self.settings.seeded(stage, name, seed) for stage, name in chain}
+            for chain in run.chains
+            for seed in run.seeds
+        ]
+        self.chain_cams = unique(chain["cam"] for chain in self.chains)
+        self.all_cams = unique([*self.cams, *self.chain_cams])
+        starts = [start for cam in self.all_cams for start in self._starts(cam)]
+        self.trained_cams = unique([*starts, *self.all_cams])
+        self._check_first_weights()
+
+    def _ids(self) -> dict[str, list[str]]:
+        ids = {split: found for split in SPLITS if (found := split_ids(self.dataset, split))}
+        for split, name in self.dataset.lists:
+            if split not in ids and (name is not None or split == "train"):
+                raise SSENetError(f"dataset.lists.{split}: {name}: there are no images in it")
+        refuse_strangers(ids)
+        return ids
+
+    # Paths
+
+    @property
+    def results(self) -> str:
+        """The folder of all results."""
+        return f"results/{self.dataset.name}"
+
+    def pathvars(self) -> dict[str, str]:
+        """Beginnings of the rules' paths, by the names that these write in angle brackets."""
+        return {
+            "results": self.results,
+            "logs": f"logs/{self.dataset.name}",
+            "benchmarks": f"{self.results}/benchmarks",
+            "cam": f"{self.results}/cam/{{cam}}",
+            "affinity": f"{self.results}/affinity/{{cam}}/{{affinity}}",
+            "deeplab": f"{self.results}/deeplab/{{cam}}/{{affinity}}/{{deeplab}}",
+        }
+
+    def of_cams(self, path: str, names: Iterable[str]) -> list[str]:
+        """A path below the folder of each of some CAM networks."""
+        return unique(f"{self.results}/cam/{name}/{path}" for name in names)
+
+    def of_chains(self, stage: str, path: str, chains: Iterable[Chain] | None = None) -> list[str]:
+        """A path below the folder of a stage in each chain, in the run's if no others are given."""
+        chains = self.chains if chains is None else chains
+        folder = self.pathvars()[stage]
+        return unique(f"{folder.format(**chain)}/{path}" for chain in chains)
+
+    def manifest(self, split: str, shard: int | None = None) -> str:
+        """The manifest of a split, or of one shard of it."""
+        part = "" if shard is None else f".shards/{shard}"
+        return f"{self.results}/manifest/{split}{part}.json"
+
+    # The dataset
+
+    def generated_files(self, ids: Iterable[str]) -> list[str]:
+        """Images and masks of a generated dataset, which its check waits for."""
+        if self.dataset.source != "shapes":
+            return []
+        ids, root = list(ids), self.dataset.root
+        images = per_image(f"{root}/JPEGImages", ids, ".jpg")
+        return images + per_image(f"{root}/SegmentationClass", ids, ".png")
+
+    def split_settings(self, split: str) -> dict[str, Any]:
+        """What of the dataset's section a split's manifest depends on."""
+        own = self.dataset.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
+        return own | {"split": split, "classes": list(self.classes)}
+
+    def ids_digest(self, split: str) -> str:
+        """A text that changes when the split's list does."""
+        return sha256("\n".join(self.ids[split]).encode()).hexdigest()[:16]
+
+    def files_digest(self, split: str, ids: Iterable[str]) -> str:
+        """A text that changes when the files behind some ids do, by their sizes and dates."""
+        return files_digest(self.dataset, split, ids)
+
+    def unlisted_rows(self) -> list[str]:
+        """Images with image-level labels that are in no split."""
+        return unlisted_rows(self.dataset, self.ids)
+
+    # Variants
+
+    def variant(self, stage: str, name: str) -> AnySettings:
+        """The settings of a stage's variant, "ssenet", or of variant@seed, "ssenet@1"."""
+        return self.settings.resolve(stage, name)
+
+    def seeded_cams(self, names: Iterable[str]) -> list[str]:
+        """CAM variants, one name a seed."""
+        seeds = self.settings.run.seeds
+        return [self.settings.seeded("cam", name, seed) for name in names for seed in seeds]
+
+    def first_weights(self, stage: str, name: str, cam: str) -> str | None:
+        """The file of a variant's initial weights; None if none has to be put in place.
+
+        Args:
+            stage: cam, affinity or deeplab.
+            name: the stage's variant.
+            cam: the CAM network of its chain; of stage cam, the variant itself.
+
+        Raises:
+            SSENetError: the file is no result of this workflow, and not there.
+        """
+        backbone = self.variant(stage, name).backbone
+        start = cam if backbone.weights == "cam" else starting_variant(backbone.weights, cam)
+        if start:
+            return f"{self.results}/cam/{start}/model.pt"
+        file = first_weights_file(backbone, self.settings.download.folder)
+        if file and not Path(file).exists():
+            raise SSENetError(
+                f"{stage}: backbone.weights: {file}: no such file (seen from {Path.cwd()}); "
+                f"{self._download}, put a file of your own there, or take a backbone whose "
+                "weights a package brings, such as {name: efficientnet_lite0, weights: imagenet}"
+            )
+        return file
+
+    def _starts(self, cam: str) -> list[str]:
+        """The CAM networks that one starts from, directly or by others; the first trained first."""
+        start = starting_variant(self.variant("cam", cam).backbone.weights, cam)
+        return [*self._starts(start), start] if start else []
+
+    def _check_first_weights(self) -> None:
+        """Raise for missing files of initial weights.
+
+        Snakemake ignores what an input function raises where the rule's outputs exist.
+        """
+        for cam in self.trained_cams:
+            self.first_weights("cam", cam, cam)
+        for chain in self.chains:
+            for stage in ("affinity", "deeplab"):
+                self.first_weights(stage, chain[stage], chain["cam"])
+
+    # The default target
+
+    def run_files(self) -> list[str]:
+        """What the run makes image by image: records that no job waits for, and lost files.
+
+        Snakemake checks only the files that are asked for. Asking for every image's costs minutes
+        and half a gigabyte at ten thousand images, so one lost file a shard is asked for, which has
+        the shard made again. A record costs more here than as a job's input, where its wildcards
+        are known.
+        """
+        scored = self.all_cams if "pseudo_eval" in self.scored else self.chain_cams
+        unscored = [cam for cam in self.all_cams if cam not in scored]
+        kinds = [  # folders, split, suffix, whether a job waits for all records
+            (self.of_cams("maps", scored), "train", ".h5", True),
+            (self.of_cams("maps", unscored), "train", ".h5", False),
+            (self.of_cams("affinity_labels", self.chain_cams), "train", ".h5", True),
+            (self.of_chains("affinity", "pseudo_labels"), "train", ".png", True),
+            (self.of_chains("deeplab", "predictions"), "val", ".png", "val" in self.scored),
+        ]
+        wanted = self._lost_drawings()
+        for folders, split, suffix, awaited in kinds:
+            for folder in folders:
+                wanted += self._wanted(folder, split, suffix, awaited=awaited)
+        return wanted
+
+    def _wanted(self, folder: str, split: str, suffix: str, *, awaited: bool) -> list[str]:
+        """What `run_files` asks for of one variant's files of a split."""
+        there, done = names_in(f"{folder}/{split}"), names_in(f"{folder}/{split}.shards")
+        wanted = []
+        for shard, ids in self.shards.get(split, {}).items():
+            if not awaited:
+                wanted.append(f"{folder}/{split}.shards/{shard}.json")
+            if f"{shard}.json" in done:
+                lost = [name for name in ids if f"{name}{suffix}" not in there]
+                wanted += per_image(f"{folder}/{split}", lost[:1], suffix)
+        return wanted
+
+    def _lost_drawings(self) -> list[str]:
+        """The first lost files of a generated dataset, for which all are drawn again."""
+        lost = []
+        if self.dataset.source == "shapes":
+            for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+                at = f"{self.dataset.root}/{folder}"
+                there = names_in(at)
+                ids = self.ids["train"] + self.ids["val"]
+                missing = [name for name in ids if there and f"{name}{suffix}" not in there]
+                lost += per_image(at, missing[:1], suffix)
+        return lost
+
+    # The report
+
+    def evaluations(self) -> list[str]:
+        """Scores of the run's stages, as far as there is ground truth."""
+        files = []
+        if "pseudo_eval" in self.scored:
+            files += self.of_cams("evaluation/pseudo_eval.json", self.all_cams)
+            files += self.of_cams("evaluation/pseudo_eval_crf.json", self.chain_cams)
+            files += self.of_chains("affinity", "evaluation/pseudo_eval.json")
+        if "val" in self.scored:
+            files += self.of_chains("deeplab", "evaluation/val.json")
+        return files
+
+    def measured_scales(self) -> list[str]:
+        """Scores by test scale, as far as they exist: figure4 and figure5 have them made."""
+        files = self.of_cams("evaluation/pseudo_eval_scales.json", self.all_cams)
+        return [file for file in files if Path(file).exists()]
+
+    def metrics(self) -> dict[str, str]:
+        """Name of a training ("cam/ssenet") to its metrics."""
+        name = "metrics.csv"
+        files = self.of_cams(name, self.trained_cams)
+        files += [*self.of_chains("affinity", name), *self.of_chains("deeplab", name)]
+        return {str(Path(file).parent.relative_to(self.results)): file for file in files}
+
+    def shown_settings(self) -> dict[str, Any]:
+        """The settings of what the run makes, as the report shows them."""
+        names = {"cam": self.trained_cams} | {
+            stage: [chain[stage] for chain in self.chains] for stage in ("affinity", "deeplab")
+        }
+        stages = {
+            stage: {
+                name: self.variant(stage, name).model_dump(mode="json", exclude={"save_every"})
+                for name in unique(variants)
+            }
+            for stage, variants in names.items()
+        }
+        shown = {"dataset", "run", "refine", "evaluation"}
+        return self.settings.model_dump(mode="json", include=shown) | stages
+
+    def gallery_ids(self, split: str) -> list[str]:
+        """Images of a split that the report shows, evenly spaced over its list."""
+        return evenly_spaced(self.ids.get(split, []), self.settings.run.gallery)
+
+    def gallery(self) -> list[dict[str, Any]]:
+        """What the report shows of each image: training images in all stages, then predictions."""
+        cam = self.chains[0]["cam"] if self.chains else self.cams[0]
+        stages = {"maps_dir": self.of_cams("maps/train", [cam])[0]}
+        shown = [(self.gallery_split, stages)]
+        if self.chains:
+            first = self.chains[:1]
+            predictions = self.of_chains("deeplab", "predictions", first)[0]
+            stages["refined_dir"] = self.of_cams("affinity_labels/train", [cam])[0]
+            stages["pseudo_dir"] = self.of_chains("affinity", "pseudo_labels/train", first)[0]
+            stages["prediction_dir"] = f"{predictions}/gallery"
+            shown.append(("val", {"prediction_dir": f"{predictions}/val"}))
+        alpha = self.settings.evaluation.alpha
+        return [
+            {"id": name, "split": split, "cam": cam, "alpha": alpha} | folders
+            for split, folders in shown
+            for name in self.gallery_ids(split)
+        ]
+
+    def gallery_files(self) -> list[str]:
+        """The per-image files that the gallery shows."""
+        suffixes = {"maps_dir": "h5", "refined_dir": "h5", "pseudo_dir": "png"}
+        suffixes["prediction_dir"] = "png"
+        return [
+            f"{item[key]}/{item['id']}.{suffix}"
+            for item in self.gallery()
+            for key, suffix in suffixes.items()
+            if key in item
+        ]
+
+    # The paper's tables and figures
+
+    def figure_ids(self, split: str) -> list[str]:
+        """Images of a split that the paper's figures show: the gallery's, one at least."""
+        return self.gallery_ids(split) or self.ids[split][:1]
+
+    def table_cams(self, number: int) -> Sequence[str]:
+        """The CAM variants of a table's rows; table 3 has none."""
+        paper = self.settings.paper
+        return {1: paper.table1, 2: paper.table2}.get(number, ())
+
+    def table_models(self, number: int) -> dict[str, Any]:
+        """What a table reads of its CAM variants' settings, by name."""
+        return {
+            name: self.variant("cam", name).model_dump(mode="json", include={"ser", "resize"})
+            for name in self.table_cams(number)
+        }
+
+    def table_evaluations(self, number: int) -> list[str]:
+        """The evaluations that a table shows.
+
+        Raises:
+            SSENetError: the dataset has no ground truth for them.
+        """
+        names, compared = self.table_cams(number), self.settings.paper.compared[-1:]
+        self.check_scored("val" if number == 3 else "pseudo_eval")
+        if number == 3:
+            return self.of_chains("deeplab", "evaluation/val.json", self.paper_chains(compared))
+        path = "evaluation/pseudo_eval.json"
+        found = self.of_cams(path, self.seeded_cams(names))
+        if number == 1:
+            found += self.of_chains("affinity", path, self.paper_chains(names))
+        return found
+
+    def scale_evaluations(self) -> list[str]:
+        """Scores by test scale of the compared networks.
+
+        Raises:
+            SSENetError: the dataset has no ground truth for them.
+        """
+        self.check_scored("pseudo_eval")
+        compared = self.settings.paper.compared
+        return self.of_cams("evaluation/pseudo_eval_scales.json", compared)
+
+    def check_scored(self, split: str) -> None:
+        """Raise an `SSENetError` if a split has no ground truth."""
+        if split not in self.scored:
+            raise SSENetError(
+                f"this target shows scores on {split}, which the dataset {self.dataset.name} has "
+                "no masks for: see dataset.mask_dir and dataset.lists"
+            )
+
+    def paper_chains(self, cams: Iterable[str]) -> list[Chain]:
+        """The chains behind CAM variants, one a seed."""
+        paper, seeded = self.settings.paper, self.settings.seeded
+        behind = {"affinity": paper.affinity, "deeplab": paper.deeplab}
+        return [
+            {stage: seeded(stage, name, seed) for stage, name in {**behind, "cam": cam}.items()}
+            for cam in cams
+            for seed in self.settings.run.seeds
+        ]
+
+    def predictions_shown(self, split: str) -> list[str]:
+        """Records of all predictions of a split by the paper's last compared chain, first seed."""
+        chain = self.paper_chains(self.settings.paper.compared[-1:])[:1]
+        folder = self.of_chains("deeplab", f"predictions/{split}.shards", chain)[0]
+        return [f"{folder}/{shard}.json" for shard in self.shards[split]]
+
+
+def shard_rule(stage: str, split: str, shard: int) -> str:
+    """The name of a stage's rule for one shard."""
+    return f"{stage}_{split}_{shard:03d}"
+
+
+def per_image(folder: str, ids: Iterable[str], suffix: str) -> list[str]:
+    """One path an image."""
+    return [f"{folder}/{image}{suffix}" for image in ids]
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Names without repeats, in their order."""
+    return list(dict.fromkeys(names))
+
+
+def names_in(folder: str) -> set[str]:
+    """Names of the files in a folder, none where it does not exist."""
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()  # noqa: PTH112, PTH208

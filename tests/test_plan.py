@@ -1,0 +1,132 @@
+"""What a plan makes of a configuration: splits, shards, chains, initial weights, lost files."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ssenet_core.errors import SSENetError
+from ssenet_core.plan import Plan, shard_rule
+from ssenet_core.settings import merged
+
+CHAIN = {"cam": "ssenet", "affinity": "default", "deeplab": "default"}
+
+
+def plan(**config: Any) -> Plan:
+    shapes = {"name": "few", "shapes": {"seed": 0, "train": 9, "val": 4, "size": 32, "classes": 2}}
+    return Plan(merged({"dataset": shapes, "compute": {"shards": 3}}, config))
+
+
+def voc(root: Path, **dataset: Any) -> dict[str, Any]:
+    """A dataset in VOC's layout with empty files and the given lists."""
+    lists = dataset.pop("ids")
+    folder = root / "ImageSets" / "Segmentation"
+    folder.mkdir(parents=True)
+    for name, ids in lists.items():
+        (folder / f"{name}.txt").write_text("".join(f"{image}\n" for image in ids))
+    own = {"name": "own", "source": "voc", "root": str(root), "classes": ["cat"]}
+    names: dict[str, str | None] = dict.fromkeys(("train", "pseudo_eval", "val", "test"))
+    return own | {"lists": names | {name: name for name in lists}} | dataset
+
+
+def test_each_image_is_in_one_shard_and_pseudo_eval_has_none_of_its_own() -> None:
+    found = plan()
+    spread = [image for ids in found.shards["train"].values() for image in ids]
+    assert sorted(spread) == sorted(found.ids["train"])
+    assert found.shards.keys() == {"train", "val"}
+    assert found.ids["pseudo_eval"] == found.ids["train"]
+    assert all(ids for ids in found.shards["train"].values())
+
+
+def test_a_dataset_without_masks_is_not_scored(tmp_path: Path) -> None:
+    dataset = voc(tmp_path, ids={"train": ["a", "b"], "val": ["c"]}, mask_dir=None)
+    found = Plan({"dataset": dataset})
+    assert (found.scored, found.evaluations()) == ([], [])
+    with pytest.raises(SSENetError, match="scores on val, which the dataset own has no masks for"):
+        found.table_evaluations(3)
+    with pytest.raises(SSENetError, match="scores on pseudo_eval"):
+        found.scale_evaluations()
+
+
+def test_images_that_do_not_train_are_not_scored(tmp_path: Path) -> None:
+    dataset = voc(tmp_path, ids={"train": ["a", "b"], "pseudo_eval": ["b", "c"]})
+    with pytest.raises(SSENetError, match=r"lists.pseudo_eval(.|\n)*  c"):
+        Plan({"dataset": dataset})
+
+
+def test_an_empty_list_is_refused(tmp_path: Path) -> None:
+    dataset = voc(tmp_path, ids={"train": ["a", "b"], "val": []})
+    with pytest.raises(SSENetError, match=r"dataset.lists.val: val: there are no images"):
+        Plan({"dataset": dataset})
+
+
+def test_a_chain_a_seed_and_what_each_starts_from() -> None:
+    found = plan(run={"cams": ["baseline", "ssenet"], "chains": [CHAIN], "seeds": [0, 2]})
+    assert found.cams == ["baseline", "baseline@2", "ssenet", "ssenet@2"]
+    assert [list(chain.values()) for chain in found.chains] == [
+        ["ssenet", "default", "default"],
+        ["ssenet@2", "default@2", "default@2"],
+    ]
+    # `pretrained`, from which all start, is trained once a seed and stands before them.
+    assert found.trained_cams[:2] == ["pretrained", "pretrained@2"]
+    starts = {name: found.first_weights("cam", name, name) for name in found.trained_cams}
+    assert starts["ssenet@2"] == "results/few/cam/pretrained@2/model.pt"
+    assert starts["pretrained"] is None
+    weights = found.first_weights("affinity", "default@2", "ssenet@2")
+    assert weights == "results/few/cam/ssenet@2/model.pt"
+
+
+def test_missing_weights_are_named_with_the_command_that_brings_them() -> None:
+    backbone = {"name": "resnet50", "output_stride": 16, "weights": "imagenet"}
+    cam = {"defaults": {"backbone": backbone}, "variants": {"pretrained": {"backbone": backbone}}}
+    overrides: dict[str, Any] = {"cam": cam, "run": {"chains": []}}
+    with pytest.raises(SSENetError, match=r"data/weights/resnet50.pth: no such file") as error:
+        Plan(overrides, ["my/recipe.yaml", "config.yaml"])
+    assert "ssenet download my/recipe.yaml" in str(error.value)
+
+
+def test_one_lost_file_a_shard_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = plan(run={"chains": [CHAIN]})
+    assert found.run_files() == []
+    maps = tmp_path / found.of_cams("maps/train", ["ssenet"])[0]
+    records = maps.with_name("train.shards")
+    for folder in (maps, records):
+        folder.mkdir(parents=True)
+    for shard, ids in found.shards["train"].items():
+        (records / f"{shard}.json").touch()
+        for image in ids:
+            (maps / f"{image}.h5").touch()
+    assert found.run_files() == []
+    ids = found.shards["train"][1]
+    for image in ids:
+        (maps / f"{image}.h5").unlink()
+    assert found.run_files() == [f"results/few/cam/ssenet/maps/train/{ids[0]}.h5"]
+    (records / "1.json").unlink()  # the shard is made anyway
+    assert found.run_files() == []
+
+
+def test_the_gallery_shows_a_chain_in_all_stages() -> None:
+    found = plan(run={"chains": [CHAIN], "gallery": 2})
+    files = found.gallery_files()
+    first = found.ids["train"][0]
+    assert f"results/few/cam/ssenet/maps/train/{first}.h5" in files
+    assert f"results/few/affinity/ssenet/default/pseudo_labels/train/{first}.png" in files
+    predictions = "results/few/deeplab/ssenet/default/default/predictions"
+    assert f"{predictions}/gallery/{first}.png" in files
+    assert f"{predictions}/val/{found.ids['val'][0]}.png" in files
+    assert len(files) == 2 * 4 + 2
+
+
+def test_a_file_that_gives_a_key_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("run: {gallery: 1}\nrun: {gallery: 2}\n")
+    with pytest.raises(SSENetError, match="run stands in line 1 too"):
+        Plan(yaml.safe_load(file.read_text()), [file])
+
+
+def test_a_shards_rule_has_a_name_that_sorts() -> None:
+    assert shard_rule("infer_cam", "train", 7) == "infer_cam_train_007"

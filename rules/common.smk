@@ -10,10 +10,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # Jobs import the library that lies beside this workflow, whatever else is installed.
-LIBRARY = str(Path(str(workflow.current_basedir)).parent)
-sys.path.insert(0, LIBRARY)
-search = filter(None, [LIBRARY, os.environ.get("PYTHONPATH", "")])
-os.environ.update(PYTHONPATH=os.pathsep.join(search))
+BESIDE = Path(str(workflow.current_basedir)).parent
+if (BESIDE / "ssenet_core").is_dir():
+    sys.path.insert(0, str(BESIDE))
+    search = filter(None, [str(BESIDE), os.environ.get("PYTHONPATH", "")])
+    os.environ.update(PYTHONPATH=os.pathsep.join(search))
 
 from ssenet_core import compute
 from ssenet_core.compute import growing

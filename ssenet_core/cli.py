@@ -81,6 +81,12 @@ def _init(options: argparse.Namespace) -> None:
         print(line)
 
 
+def _run(options: argparse.Namespace) -> None:
+    from ssenet_core.run import run_workflow
+
+    run_workflow(options.configuration, options.arguments)
+
+
 def _show(options: argparse.Namespace) -> None:
     from ssenet_core.report.show import show_image
 
@@ -134,6 +140,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands.add_parser("init", help="write a configuration for photographs of your own"))
+    run = commands.add_parser(
+        "run",
+        help="run the workflow on a configuration, from any folder",
+        description="Calls Snakemake, and prints the call. Results go beside the configuration.",
+    )
+    run.add_argument("configuration", type=Path, metavar="FILE.yaml", help="as `init` writes it")
+    run.add_argument(
+        "arguments",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="options of Snakemake and targets; default: --cores all",
+    )
+    run.set_defaults(action=_run)
     download = commands.add_parser(
         "download", help="bring the public data and weights that a configuration needs"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.run import WORKFLOW
 
 ROOT = Path(__file__).resolve().parents[1]
 # They say and show how a job goes and what went wrong; no number that a job writes depends on them.
@@ -73,11 +74,12 @@ def _parents(module: str) -> Iterator[str]:
 
 
 def _module_path(module: str, root: Path) -> Path | None:
-    """The file of a module or package below `root`."""
-    base = root.joinpath(*module.split("."))
-    for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-        if path.is_file():
-            return path
+    """The file of a module or package below `root`, or of a script of the workflow."""
+    for folder in (root, WORKFLOW):
+        base = folder.joinpath(*module.split("."))
+        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+            if path.is_file():
+                return path
     return None
 
 

@@ -27,6 +27,7 @@ from ssenet_core.data.dataset import (
 from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.pretrained import first_weights_file
+from ssenet_core.run import WORKFLOW
 from ssenet_core.settings import (
     AnySettings,
     load,
@@ -36,7 +37,7 @@ from ssenet_core.settings import (
 )
 
 SPLITS = ("train", "pseudo_eval", "val", "test")
-DEFAULTS = Path(__file__).parents[1] / "config.yaml"
+DEFAULTS = WORKFLOW / "config.yaml"
 
 Chain = dict[str, str]  # variant names by stage: cam, affinity, deeplab
 

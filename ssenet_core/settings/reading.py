@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from ssenet_core.errors import SSENetError, hint, listed, shown
 from ssenet_core.models.catalogue import keys_without_effect
+from ssenet_core.run import WORKFLOW
 from ssenet_core.settings.sections import (
     PATTERNS,
     ComputeSettings,
@@ -38,7 +39,6 @@ from ssenet_core.settings.stages import (
 )
 
 M = TypeVar("M", bound=Section)
-WORKFLOW = Path(__file__).parents[2]
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
 MOST_VALUES = 10_000  # a configuration has some hundreds
 DEEPEST = 30  # levels of a file in which repeated keys are sought; ours has seven

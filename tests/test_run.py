@@ -43,9 +43,9 @@ def test_an_installed_wheel_runs_its_own_workflow(tmp_path: Path) -> None:
     dataset = {"name": "own", "source": "voc", "root": "photos", "classes": ["ringlet", "starling"]}
     configuration = own / "own.yaml"
     configuration.write_text(yaml.safe_dump({"dataset": dataset}))
+    command = [sys.executable, "-m", "ssenet_core.cli", "run", "../own/own.yaml"]
     run = subprocess.run(
-        [sys.executable, "-m", "ssenet_core.cli", "run", "../own/own.yaml"]
-        + ["--cores", "1", "--", "results/own/manifest/train.json"],
+        [*command, "--cores", "1", "--", "results/own/manifest/train.json"],
         cwd=elsewhere,
         env=os.environ | {"PYTHONPATH": str(site)},
         stdout=subprocess.PIPE,

@@ -73,7 +73,7 @@ def read_label_png(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         SSENetError: missing, damaged, too large, no PNG, or of colours instead of label values.
     """
-    with _reading(path, "a label PNG"):
+    with reading(path, "a label PNG"):
         _require_plain_file(path)
         with Image.open(path, formats=("PNG",)) as image:
             image.verify()  # the checksums, which reading alone ignores; it uses up the image
@@ -97,7 +97,7 @@ def load_image(path: str | Path) -> Image.Image:
     Raises:
         SSENetError: missing, damaged, too large, or of another format or range than photographs.
     """
-    with _reading(path, f"an image ({', '.join(FORMATS)})"):
+    with reading(path, f"an image ({', '.join(FORMATS)})"):
         _require_plain_file(path)
         with Image.open(path, formats=FORMATS) as image:
             return as_rgb(image)
@@ -105,7 +105,7 @@ def load_image(path: str | Path) -> Image.Image:
 
 def image_size(path: str | Path) -> tuple[int, int]:
     """Width and height of a photograph, of which the header alone is read; errors as above."""
-    with _reading(path, f"an image ({', '.join(FORMATS)})"):
+    with reading(path, f"an image ({', '.join(FORMATS)})"):
         _require_plain_file(path)
         with Image.open(path, formats=FORMATS) as image:
             return image.size
@@ -121,7 +121,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _reading(path: str | Path, what: str) -> Iterator[None]:
+def reading(path: str | Path, what: str) -> Iterator[None]:
     """Explain whatever Pillow raises over a file that is not what it seems: it has many kinds."""
     try:
         with warnings.catch_warnings():

@@ -1,0 +1,192 @@
+"""The working copy of a dataset: each photograph upright, in 8-bit sRGB and at most so large.
+
+`find_originals` and `prepare_images` raise one `SSENetError` that lists everything that is wrong
+with the photographs and masks of the shard, and then write no record.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssenet_core.data.layout import listing
+from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import atomic_path, read_json, write_json
+from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, Photograph, read_photograph, upright
+from ssenet_core.jobs import progress
+
+LOG = logging.getLogger("ssenet")
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Original:
+    """What a photograph was before its working copy was made.
+
+    Attributes:
+        file: the photograph.
+        format: "JPEG", "HEIF", ...
+        width: as a viewer shows it, pixels.
+        height: of the same.
+        orientation: EXIF's, 1 to 8.
+        mask_turned: whether its mask was drawn on the stored pixels, and turned with them.
+    """
+
+    file: str
+    format: str
+    width: int
+    height: int
+    orientation: int
+    mask_turned: bool = False
+
+
+def find_originals(folder: str | Path, ids: Iterable[str]) -> dict[str, Path]:
+    """The photograph of each id in a folder and its subfolders, whatever its suffix.
+
+    Args:
+        folder: of photographs.
+        ids: as `image_id` makes them, in the order to return.
+
+    Raises:
+        SSENetError: an id has no photograph, or several; all are listed.
+    """
+    ids, found = list(ids), photographs_in(folder)
+    wrong = {image: found.get(image, []) for image in ids if len(found.get(image, [])) != 1}
+    problems = [
+        f"image {image}: {' and '.join(map(str, files)) or 'no such photograph'}"
+        for image, files in wrong.items()
+    ]
+    if problems:
+        suffixes = ", ".join(PHOTOGRAPH_SUFFIXES)
+        heading = f"{folder}: expected one photograph an image ({suffixes})"
+        raise SSENetError(listing(heading, problems))
+    return {image: found[image][0] for image in ids}
+
+
+def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
+    """All photographs in a folder and its subfolders, by id; hidden ones are left out."""
+    root = Path(folder)
+    found: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not hidden and path.is_file():
+            found.setdefault(image_id(inside), []).append(path)
+    return found
+
+
+def image_id(inside: Path) -> str:
+    """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
+    return "_".join(inside.with_suffix("").parts)
+
+
+def prepare_images(
+    *,
+    originals: Mapping[str, Path],
+    masks: Mapping[str, Path],
+    images_dir: str | Path,
+    masks_dir: str | Path,
+    record: str | Path,
+    working_size: int,
+) -> None:
+    """Write the working copies of a shard's photographs and masks, then the shard's record.
+
+    A JPEG that needs no change is copied byte by byte; others become JPEGs of quality 95.
+
+    Args:
+        originals: photographs by id.
+        masks: ground truth by id, where there is any.
+        images_dir: folder of the copies, `{id}.jpg`.
+        masks_dir: folder of the masks at the copies' sizes, `{id}.png`.
+        record: JSON of what each photograph was.
+        working_size: longest edge of a copy, pixels; smaller photographs stay as large as they are.
+
+    Raises:
+        SSENetError: photographs or masks cannot be used; all are listed.
+    """
+    facts, problems = {}, []
+    for image, path in progress(originals.items(), total=len(originals), description="photographs"):
+        try:
+            photograph = read_photograph(path, working_size)
+            _write_copy(Path(images_dir) / f"{image}.jpg", path, photograph)
+            turned = False
+            if image in masks:
+                labels, turned = fitting_mask(masks[image], photograph)
+                write_label_png(Path(masks_dir) / f"{image}.png", labels)
+        except SSENetError as error:
+            problems.append(str(error))
+            continue
+        width, height = photograph.upright_size
+        facts[image] = asdict(
+            Original(str(path), photograph.format, width, height, photograph.orientation, turned)
+        )
+    if problems:
+        raise SSENetError(listing(f"{len(problems)} photograph(s) cannot be used", problems))
+    write_json(record, {"images": facts})
+    _log(facts.values(), record)
+
+
+def read_originals(record: str | Path) -> dict[str, Original]:
+    """What the photographs of a shard were, by id; `SSENetError` if the record is none."""
+    try:
+        return {name: Original(**facts) for name, facts in read_json(record)["images"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SSENetError(f"{record}: not a record of prepared images ({error})") from error
+
+
+def fitting_mask(path: Path, photograph: Photograph) -> tuple[NDArray[np.uint8], bool]:
+    """A mask at the size of the working copy, by nearest neighbour, upright as the photograph is.
+
+    Returns:
+        Labels (H, W), and whether they were drawn on the stored pixels and turned.
+
+    Raises:
+        SSENetError: it cannot be read, or fits neither the upright nor the stored photograph.
+    """
+    labels = read_label_png(path)
+    size, stored = labels.shape[::-1], (photograph.width, photograph.height)
+    turned = size == stored != photograph.upright_size
+    if not turned and size != photograph.upright_size:
+        both = f" upright, {stored[0]}x{stored[1]} as stored (EXIF turns it)"
+        raise SSENetError(
+            f"{path}: expected the photograph's size, {photograph.upright_size[0]}x"
+            f"{photograph.upright_size[1]}{both if photograph.orientation >= 5 else ''}, found "
+            f"{size[0]}x{size[1]}"
+        )
+    if turned:
+        labels = upright(labels, photograph.orientation)
+    copy = Image.fromarray(labels).resize(photograph.image.size, Image.Resampling.NEAREST)
+    return np.asarray(copy), turned
+
+
+def _write_copy(copy: Path, original: Path, photograph: Photograph) -> None:
+    with atomic_path(copy) as temporary:
+        if photograph.plain:
+            shutil.copyfile(original, temporary)
+        else:
+            photograph.image.save(
+                temporary, format="JPEG", quality=JPEG_QUALITY, subsampling="4:4:4"
+            )
+
+
+def _log(facts: Iterable[Mapping[str, object]], record: str | Path) -> None:
+    found = list(facts)
+    turned = sum(fact["orientation"] != 1 for fact in found)
+    masks = sum(bool(fact["mask_turned"]) for fact in found)
+    formats = sorted({str(fact["format"]) for fact in found})
+    LOG.info(
+        "%s: %d photographs (%s), %d turned upright, %d masks turned with them",
+        *(record, len(found), ", ".join(formats), turned, masks),
+    )
+
+
+def at_original_size(labels: NDArray[np.uint8], original: Original) -> NDArray[np.uint8]:
+    """Labels (h, w) of the working copy at the upright photograph's size, by nearest neighbour."""
+    size = (original.width, original.height)
+    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))

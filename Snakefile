@@ -18,6 +18,7 @@ include: "rules/data.smk"
 include: "rules/cam.smk"
 include: "rules/affinity.smk"
 include: "rules/deeplab.smk"
+include: "rules/masks.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
 include: "rules/paper.smk"
@@ -25,6 +26,7 @@ include: "rules/paper.smk"
 
 localrules:
     all,
+    masks,
 
 
 rule all:

@@ -16,6 +16,9 @@ if (BESIDE / "ssenet_core").is_dir():
     search = filter(None, [str(BESIDE), os.environ.get("PYTHONPATH", "")])
     os.environ.update(PYTHONPATH=os.pathsep.join(search))
 
+# Threads that wait sleep: spinning, those of jobs beside each other take each other's processors.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from ssenet_core import compute
 from ssenet_core.compute import growing
 from ssenet_core.data.layout import some_of
@@ -78,6 +81,16 @@ def records(stage, split):
     """
     split = "train" if split == "pseudo_eval" else split
     return [shard_record(stage, split, shard) for shard in plan.shards[split]]
+
+
+def prepared(split, shard):
+    """The record of a shard's working copies, if there are any."""
+    return shard_record("prepare_images", split, shard) if plan.originals else []
+
+
+def prepared_records():
+    """The records of all working copies; the training manifest's check goes through all splits."""
+    return [prepared(split, shard) for split, shards in plan.shards.items() for shard in shards]
 
 
 def folder_of(key):

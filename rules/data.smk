@@ -36,6 +36,41 @@ if plan.dataset.source == "shapes":
             "../workflow_scripts/make_shapes.py"
 
 
+if plan.originals:
+    for split, shards in plan.shards.items():
+        for shard, ids in shards.items():
+
+            rule:
+                name:
+                    shard_rule("prepare_images", split, shard)
+                output:
+                    record=f"<results>/prepared/{split}.shards/{shard}.json",
+                    images=per_image(f"{plan.dataset.root}/{plan.dataset.image_dir}", ids, ".jpg"),
+                    masks=per_image(
+                        f"{plan.dataset.root}/{plan.dataset.mask_dir}",
+                        plan.masks(split, ids),
+                        ".png",
+                    ),
+                log:
+                    f"<logs>/prepare_images/{split}/{shard}.log",
+                priority: 100
+                conda:
+                    "../envs/ssenet.yaml"
+                resources:
+                    mem_mb=growing(1000),
+                    runtime=growing(60),
+                params:
+                    dataset=uncompared(plan.source.plain()),
+                    ids=ids,
+                    files=plan.originals_digest(split, ids),
+                    working_size=plan.source.working_size,
+                    code=code("prepare_images", "ssenet_core.data.prepare"),
+                message:
+                    f"Preparing the {split} photographs of shard {shard}"
+                script:
+                    "../workflow_scripts/prepare_images.py"
+
+
 # The images of a shard are checked by themselves, so that a new image costs one shard. Later stages
 # take their shard's manifest: the split's would make all of them stale.
 for split, shards in plan.shards.items():
@@ -46,6 +81,7 @@ for split, shards in plan.shards.items():
                 shard_rule("check_images", split, shard)
             input:
                 plan.generated_files(ids),
+                prepared(split, shard),
             output:
                 manifest=plan.manifest(split, shard),
             log:
@@ -75,6 +111,7 @@ for split, shards in plan.shards.items():
             f"manifest_{split}"
         input:
             parts=[plan.manifest(split, shard) for shard in shards],
+            others=prepared_records() if split == "train" else [],
         output:
             manifest=f"<results>/manifest/{split}.json",
         log:

@@ -18,12 +18,14 @@ from ssenet_core.data.dataset import (
     dataset_root,
     evenly_spaced,
     files_digest,
+    mask_path,
     masks_are_truth,
     refuse_strangers,
     shard_ids,
     split_ids,
     unlisted_rows,
 )
+from ssenet_core.data.prepare import find_originals, originals_digest, working_dataset
 from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.pretrained import first_weights_file
@@ -47,7 +49,9 @@ class Plan:
 
     Attributes:
         settings: of the whole configuration.
-        dataset: the dataset's section, with the folder of a generated dataset filled in.
+        source: the dataset's section, with the folder of a generated dataset filled in.
+        dataset: what the stages use: the source, or its working copies.
+        originals: photographs behind the working copies by id; none without `working_size`.
         ids: image ids of each split that there is.
         scored: splits with ground truth that stages are evaluated on.
         shards: image ids by split and number of the shard; those of pseudo_eval are among train's.
@@ -74,14 +78,21 @@ class Plan:
         self._download = " ".join(["download what is missing by: ssenet download", *recipes])
         self.settings = load(merged(yaml.safe_load(DEFAULTS.read_text("utf-8")), config))
         found, run = self.settings.dataset, self.settings.run
-        self.dataset = found.model_copy(update={"root": str(dataset_root(found))})
+        self.source = found.model_copy(update={"root": str(dataset_root(found))})
         if missing := missing_voc2012(self.settings):
             raise SSENetError(
                 f"dataset {found.name}: {', '.join(map(str, missing))} not found (seen from "
                 f"{Path.cwd()}); {self._download}"
             )
-        self.classes = class_names(self.dataset)
+        self.classes = class_names(self.source)
         self.ids = self._ids()
+        self.dataset, self.originals = self.source, dict[str, Path]()
+        if found.working_size:
+            self.dataset = working_dataset(self.source, f"{self.results}/prepared", self.classes)
+            images = Path(self.source.root or "") / self.source.image_dir
+            self.originals = find_originals(
+                images, unique(image for ids in self.ids.values() for image in ids)
+            )
         self.scored = [
             split
             for split in ("pseudo_eval", "val")
@@ -107,8 +118,8 @@ class Plan:
         self._check_first_weights()
 
     def _ids(self) -> dict[str, list[str]]:
-        ids = {split: found for split in SPLITS if (found := split_ids(self.dataset, split))}
-        for split, name in self.dataset.lists:
+        ids = {split: found for split in SPLITS if (found := split_ids(self.source, split))}
+        for split, name in self.source.lists:
             if split not in ids and (name is not None or split == "train"):
                 raise SSENetError(f"dataset.lists.{split}: {name}: there are no images in it")
         refuse_strangers(ids)
@@ -119,18 +130,22 @@ class Plan:
     @property
     def results(self) -> str:
         """The folder of all results."""
-        return f"results/{self.dataset.name}"
+        return f"results/{self.settings.dataset.name}"
 
     def pathvars(self) -> dict[str, str]:
         """Beginnings of the rules' paths, by the names that these write in angle brackets."""
         return {
             "results": self.results,
-            "logs": f"logs/{self.dataset.name}",
+            "logs": f"logs/{self.settings.dataset.name}",
             "benchmarks": f"{self.results}/benchmarks",
             "cam": f"{self.results}/cam/{{cam}}",
             "affinity": f"{self.results}/affinity/{{cam}}/{{affinity}}",
             "deeplab": f"{self.results}/deeplab/{{cam}}/{{affinity}}/{{deeplab}}",
         }
+
+    def wildcards(self, stage: str) -> str:
+        """The part of a stage's folder that names variants: "{cam}/{affinity}"."""
+        return self.pathvars()[stage].removeprefix(f"{self.results}/{stage}/")
 
     def of_cams(self, path: str, names: Iterable[str]) -> list[str]:
         """A path below the folder of each of some CAM networks."""
@@ -159,7 +174,7 @@ class Plan:
 
     def split_settings(self, split: str) -> dict[str, Any]:
         """What of the dataset's section a split's manifest depends on."""
-        own = self.dataset.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
+        own = self.source.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
         return own | {"split": split, "classes": list(self.classes)}
 
     def ids_digest(self, split: str) -> str:
@@ -167,12 +182,33 @@ class Plan:
         return sha256("\n".join(self.ids[split]).encode()).hexdigest()[:16]
 
     def files_digest(self, split: str, ids: Iterable[str]) -> str:
-        """A text that changes when the files behind some ids do, by their sizes and dates."""
-        return files_digest(self.dataset, split, ids)
+        """A text that changes when the files behind some ids do, by their sizes and dates.
+
+        Of prepared images, it is their labels that count: the copies are inputs.
+        """
+        return files_digest(self.source, split, ids, labels_only=bool(self.originals))
+
+    def originals_digest(self, split: str, ids: Iterable[str]) -> str:
+        """A text that changes when the photographs or masks behind some ids do."""
+        masks = self.masks(split, ids)
+        return originals_digest(
+            [file for image in ids for file in (self.originals[image], masks.get(image))]
+        )
+
+    def masks(self, split: str, ids: Iterable[str]) -> dict[str, Path]:
+        """The masks to prepare, by id: those that are scored or that labels come from."""
+        labelled = "masks" in self.source.tags and split != "test"
+        scored = {image for name in self.scored for image in self.ids[name]}
+        paths = {image: mask_path(self.source, image) for image in ids}
+        return {
+            image: path
+            for image, path in paths.items()
+            if path and (image in scored or (labelled and path.exists()))
+        }
 
     def unlisted_rows(self) -> list[str]:
         """Images with image-level labels that are in no split."""
-        return unlisted_rows(self.dataset, self.ids)
+        return unlisted_rows(self.source, self.ids)
 
     # Variants
 
@@ -273,6 +309,21 @@ class Plan:
                 missing = [name for name in ids if there and f"{name}{suffix}" not in there]
                 lost += per_image(at, missing[:1], suffix)
         return lost
+
+    def mask_records(self) -> list[str]:
+        """Records of the run's masks at the originals' sizes; of the labels, where none are larger.
+
+        These are pseudo labels of training images and predictions of validation images.
+        """
+        labels, predictions = ("masks",) * 2 if self.originals else ("pseudo_labels", "predictions")
+        folders = [(folder, "train") for folder in self.of_chains("affinity", labels)]
+        if "val" in self.ids:
+            folders += [(folder, "val") for folder in self.of_chains("deeplab", predictions)]
+        return [
+            f"{folder}/{split}.shards/{shard}.json"
+            for folder, split in folders
+            for shard in self.shards[split]
+        ]
 
     # The report
 

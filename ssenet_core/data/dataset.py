@@ -249,11 +249,19 @@ def _checked(names: list[str], source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def files_digest(dataset: DatasetSettings, split: str, ids: Iterable[str]) -> str:
+def files_digest(
+    dataset: DatasetSettings, split: str, ids: Iterable[str], *, labels_only: bool = False
+) -> str:
     """A short hash that changes when the files behind `ids` do: sizes and times, nothing is opened.
 
     It covers each image, its mask where the split uses masks, its annotation where tags come from
     XML, and its row in the tags file. A generated image follows from its id and the settings.
+
+    Args:
+        dataset: the section of the config.
+        split: train, pseudo_eval, val or test.
+        ids: of images.
+        labels_only: leave out photographs and masks.
     """
     digest = hashlib.sha256()
     if dataset.source == "shapes":
@@ -263,9 +271,9 @@ def files_digest(dataset: DatasetSettings, split: str, ids: Iterable[str]) -> st
         return digest.hexdigest()[:16]
     sources = dataset.tags
     root = os.fspath(dataset_root(dataset))
-    places = [(f"{root}/{dataset.image_dir}/", dataset.image_suffix)]
+    places = [] if labels_only else [(f"{root}/{dataset.image_dir}/", dataset.image_suffix)]
     masks_give_tags = "masks" in sources and split != "test" and bool(dataset.mask_dir)
-    if masks_are_truth(dataset, split) or masks_give_tags:
+    if not labels_only and (masks_are_truth(dataset, split) or masks_give_tags):
         places.append((f"{root}/{dataset.mask_dir}/", ".png"))
     if "xml" in sources:
         places.append((f"{root}/{dataset.annotation_dir}/", ".xml"))

@@ -38,9 +38,9 @@ def check_images(
         SSENetError: an image is bad; then the whole dataset is gone through and all is listed.
     """
     records, problems = examine_images(dataset, split, ids)
-    if problems:
+    if problems and dataset.working_size is None:  # else other splits may not be prepared yet
         refuse(dataset, {name: split_problems(dataset, name) for name in configured(dataset)})
-        refuse(dataset, {split: problems})
+    refuse(dataset, {split: problems})
     write_manifest(output, dataset, split, records)
 
 

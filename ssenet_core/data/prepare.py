@@ -6,20 +6,23 @@ with the photographs and masks of the shard, and then write no record.
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssenet_core.data.dataset import dataset_root, mask_path
 from ssenet_core.data.layout import listing
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, Photograph, read_photograph, upright
 from ssenet_core.jobs import progress
+from ssenet_core.settings import DatasetSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 95
@@ -86,50 +89,103 @@ def image_id(inside: Path) -> str:
     return "_".join(inside.with_suffix("").parts)
 
 
+def working_dataset(
+    source: DatasetSettings, folder: str | Path, classes: Sequence[str]
+) -> DatasetSettings:
+    """The dataset of the working copies; its lists and labels stay where they are.
+
+    Args:
+        source: of the originals.
+        folder: of the working copies.
+        classes: names of the foreground classes.
+    """
+    root = Path(source.root or "").absolute()
+    tables = {split: name and str(root / name) for split, name in source.tags_csv}
+    return source.model_copy(
+        update={
+            "root": str(folder),
+            "classes": tuple(classes),
+            "image_dir": Path(source.image_dir).name or "JPEGImages",
+            "image_suffix": ".jpg",
+            "mask_dir": "SegmentationClass" if source.mask_dir else None,
+            "annotation_dir": str(root / source.annotation_dir),
+            "list_dir": str(root / source.list_dir),
+            "tags_csv": source.tags_csv.model_copy(update=tables),
+        }
+    )
+
+
+def originals_digest(files: Iterable[Path | None]) -> str:
+    """A text that changes when photographs or masks do, by their sizes and dates."""
+    states = [(str(file), *_state(file)) if file else None for file in files]
+    return sha256(repr(states).encode()).hexdigest()[:16]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:  # the job says which file is missing
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
 def prepare_images(
     *,
-    originals: Mapping[str, Path],
-    masks: Mapping[str, Path],
-    images_dir: str | Path,
-    masks_dir: str | Path,
+    dataset: DatasetSettings,
+    images: Sequence[Path],
+    masks: Sequence[Path],
     record: str | Path,
-    working_size: int,
 ) -> None:
     """Write the working copies of a shard's photographs and masks, then the shard's record.
 
     A JPEG that needs no change is copied byte by byte; others become JPEGs of quality 95.
 
     Args:
-        originals: photographs by id.
-        masks: ground truth by id, where there is any.
-        images_dir: folder of the copies, `{id}.jpg`.
-        masks_dir: folder of the masks at the copies' sizes, `{id}.png`.
+        dataset: of the originals, with the `working_size` of the copies.
+        images: the copies, `{id}.jpg`.
+        masks: ground truth at the copies' sizes, `{id}.png`, where there is any.
         record: JSON of what each photograph was.
-        working_size: longest edge of a copy, pixels; smaller photographs stay as large as they are.
 
     Raises:
         SSENetError: photographs or masks cannot be used; all are listed.
     """
+    root = dataset_root(dataset)
+    originals = find_originals(root / dataset.image_dir, [path.stem for path in images])
+    truth = {path.stem: path for path in masks}
     facts, problems = {}, []
-    for image, path in progress(originals.items(), total=len(originals), description="photographs"):
+    for copy in progress(images, total=len(images), description="photographs"):
+        original = originals[copy.stem]
         try:
-            photograph = read_photograph(path, working_size)
-            _write_copy(Path(images_dir) / f"{image}.jpg", path, photograph)
+            photograph = read_photograph(original, dataset.working_size)
+            _write_copy(copy, original, photograph)
             turned = False
-            if image in masks:
-                labels, turned = fitting_mask(masks[image], photograph)
-                write_label_png(Path(masks_dir) / f"{image}.png", labels)
+            if copy.stem in truth:
+                labels, turned = fitting_mask(_existing_mask(dataset, copy.stem), photograph)
+                write_label_png(truth[copy.stem], labels)
         except SSENetError as error:
             problems.append(str(error))
             continue
-        width, height = photograph.upright_size
-        facts[image] = asdict(
-            Original(str(path), photograph.format, width, height, photograph.orientation, turned)
-        )
+        facts[copy.stem] = asdict(_original(original, photograph, turned))
     if problems:
         raise SSENetError(listing(f"{len(problems)} photograph(s) cannot be used", problems))
     write_json(record, {"images": facts})
     _log(facts.values(), record)
+
+
+def _existing_mask(dataset: DatasetSettings, image: str) -> Path:
+    path = mask_path(dataset, image)
+    if path is None or not path.is_file():
+        raise SSENetError(
+            f"{path}: no such file; dataset.mask_dir: null is for images without masks"
+        )
+    return path
+
+
+def _original(path: Path, photograph: Photograph, mask_turned: bool) -> Original:
+    width, height = photograph.upright_size
+    return Original(
+        str(path), photograph.format, width, height, photograph.orientation, mask_turned
+    )
 
 
 def read_originals(record: str | Path) -> dict[str, Original]:
@@ -184,6 +240,27 @@ def _log(facts: Iterable[Mapping[str, object]], record: str | Path) -> None:
         "%s: %d photographs (%s), %d turned upright, %d masks turned with them",
         *(record, len(found), ", ".join(formats), turned, masks),
     )
+
+
+def enlarge_masks(
+    *, labels_dir: str | Path, originals: str | Path, masks: Sequence[Path], record: str | Path
+) -> None:
+    """Write label PNGs of a shard at their originals' upright sizes, then the shard's record.
+
+    Args:
+        labels_dir: folder of the labels, `{id}.png`, at the working copies' sizes.
+        originals: record of the shard's working copies.
+        masks: files to write, `{id}.png`.
+        record: JSON that names the images.
+
+    Raises:
+        SSENetError: labels are missing or damaged.
+    """
+    facts = read_originals(originals)
+    for mask in masks:
+        labels = read_label_png(Path(labels_dir) / mask.name)
+        write_label_png(mask, at_original_size(labels, facts[mask.stem]))
+    write_json(record, {"images": [mask.stem for mask in masks]})
 
 
 def at_original_size(labels: NDArray[np.uint8], original: Original) -> NDArray[np.uint8]:

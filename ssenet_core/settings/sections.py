@@ -87,6 +87,7 @@ def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
 # Limits stand before validators: the JSON schema has them only so.
 Number = Annotated[int, BeforeValidator(number)]  # of limits that its key has
 Whole = Annotated[int, Field(ge=0, le=LARGEST_WHOLE), BeforeValidator(number)]
+WorkingSize = Annotated[int, Field(ge=32, le=20_000), BeforeValidator(number)]
 Count = Annotated[int, Field(ge=1, le=LARGEST_WHOLE), BeforeValidator(number)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), BeforeValidator(number)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(number)]
@@ -217,6 +218,12 @@ class DatasetSettings(Section):
     tags_csv: TagTables = TagTables()
     image_dir: Text = Field("JPEGImages", description="Folder of the images, relative to root.")
     image_suffix: Text = Field(".jpg", pattern=SUFFIX, description="Suffix of the image files.")
+    working_size: Nullable[WorkingSize] = Field(
+        None,
+        description="Longest edge of the working copies that all stages use, pixels: photographs "
+        "of any format and suffix in image_dir and its subfolders are turned upright, converted to "
+        "8-bit sRGB and, if larger, shrunk. null: photographs are used as they are stored.",
+    )
     mask_dir: Nullable[Text] = Field(
         "SegmentationClass",
         description="Folder of the indexed masks, relative to root; null: no masks.",
@@ -236,6 +243,15 @@ class DatasetSettings(Section):
         if root is None and info.data.get("source") == "voc":
             raise ValueError("source voc needs the dataset's folder")
         return root
+
+    @field_validator("working_size")
+    @classmethod
+    def _generated_images_have_their_size(
+        cls, size: int | None, info: ValidationInfo
+    ) -> int | None:
+        if size is not None and info.data.get("source") == "shapes":
+            raise ValueError("generated images have the size of dataset.shapes.size; allowed: null")
+        return size
 
 
 class Chain(Section):

@@ -1,5 +1,6 @@
 """Working copies of photographs and masks, and the way back to the originals' size."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ssenet_core.data.prepare import (
 )
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import read_label_png, write_label_png
+from ssenet_core.settings import DatasetSettings
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -23,17 +25,18 @@ def picture(width: int, height: int) -> Image.Image:
     return Image.fromarray(pixels).resize((width, height))
 
 
-def prepare(folder: Path, size: int, ids: list[str], masks: dict[str, Path] | None = None) -> Path:
-    record = folder / "0.json"
+def prepare(folder: Path, size: int, ids: list[str], masked: Sequence[str] = ()) -> Path:
+    """Prepare photographs of folder/photos with masks of folder/truth; returns the record."""
+    dataset = {"name": "own", "source": "voc", "root": str(folder), "image_dir": "photos"}
     prepare_images(
-        originals=find_originals(folder / "photos", ids),
-        masks=masks or {},
-        images_dir=folder / "images",
-        masks_dir=folder / "masks",
-        record=record,
-        working_size=size,
+        dataset=DatasetSettings.model_validate(
+            {**dataset, "mask_dir": "truth", "working_size": size}
+        ),
+        images=[folder / "images" / f"{image}.jpg" for image in ids],
+        masks=[folder / "masks" / f"{image}.png" for image in masked],
+        record=folder / "0.json",
     )
-    return record
+    return folder / "0.json"
 
 
 @pytest.fixture
@@ -91,8 +94,8 @@ def test_masks_follow_upright_or_stored_whichever_they_fit(photos: Path) -> None
     stored.save(photos / "photos" / "p.jpg", exif=exif)
     drawn_stored = np.asarray(Image.fromarray(labels).transpose(Image.Transpose.ROTATE_90))
     for drawn, turned in ((labels, False), (drawn_stored, True)):
-        write_label_png(photos / "p.png", drawn)
-        record = prepare(photos, 64, ["p"], {"p": photos / "p.png"})
+        write_label_png(photos / "truth" / "p.png", drawn)
+        record = prepare(photos, 64, ["p"], ["p"])
         found = read_label_png(photos / "masks" / "p.png")
         assert found.shape == (48, 64)
         assert np.array_equal(found, labels[5::10, 5::10])
@@ -106,9 +109,9 @@ def test_a_mask_that_fits_neither_way_is_refused_with_all_else(photos: Path) -> 
     exif[0x0112] = 8
     picture(64, 48).save(photos / "photos" / "p.jpg", exif=exif)
     (photos / "photos" / "q.jpg").write_bytes(b"\xff\xd8\xff broken")
-    write_label_png(photos / "p.png", np.zeros((10, 10), np.uint8))
+    write_label_png(photos / "truth" / "p.png", np.zeros((10, 10), np.uint8))
     with pytest.raises(SSENetError) as error:
-        prepare(photos, 64, ["p", "q"], {"p": photos / "p.png"})
+        prepare(photos, 64, ["p", "q"], ["p"])
     assert "48x64 upright, 64x48 as stored (EXIF turns it), found 10x10" in str(error.value)
     assert "q.jpg: expected a photograph" in str(error.value)
     assert not (photos / "0.json").exists()

@@ -17,18 +17,17 @@ os.environ.update(PYTHONPATH=os.pathsep.join(filter(None, search)))
 
 from ssenet_core import compute
 from ssenet_core.data.dataset import (
+    check_pseudo_eval_subset,
     class_names,
     evenly_spaced,
     files_digest,
     masks_are_truth,
-    refuse_strangers,
+    missing_voc2012,
     shard_ids,
     split_ids,
     unlisted_rows,
 )
-from ssenet_core.data.layout import some_of
-from ssenet_core.data.voc2012 import missing_voc2012
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, some_of
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.models.pretrained import first_weights_file
 from ssenet_core.settings import load, refuse_repeated_keys, starting_variant
@@ -83,7 +82,7 @@ SPLITS = list(IDS)
 for split, name in DATASET.lists:
     if split not in SPLITS and (name is not None or split == "train"):
         raise WorkflowError(f"dataset.lists.{split}: {name}: there are no images in it")
-clean(refuse_strangers, IDS)
+clean(check_pseudo_eval_subset, IDS)
 if workflow.is_main_process and (unlisted := clean(unlisted_rows, DATASET, IDS)):
     table = os.path.normpath(os.path.join(DATASET.root, DATASET.tags_csv.train))
     logger.warning(

@@ -54,7 +54,7 @@ for split, shards in SHARDS.items():
                 ids=ids,
                 settings=split_settings(split),
                 files=digest(split, ids),
-                code=code("check_images", "ssenet_core.data.manifest_parts"),
+                code=code("check_images", "ssenet_core.data.check"),
             message:
                 f"Checking the {split} images of shard {shard}"
             script:
@@ -83,7 +83,7 @@ for split, shards in SHARDS.items():
             dataset=dataset_settings,
             settings=split_settings(split),
             ids=digest_of_ids(split),
-            code=code("manifest", "ssenet_core.data.manifest_parts"),
+            code=code("manifest", "ssenet_core.data.check"),
         message:
             f"Writing the manifest of {split}"
         script:
@@ -110,7 +110,7 @@ if "pseudo_eval" in SPLITS:
             dataset=dataset_settings,
             settings=split_settings("pseudo_eval"),
             files=digest("pseudo_eval", IDS["pseudo_eval"]),
-            code=code("manifest_pseudo_eval", "ssenet_core.data.manifest_parts"),
+            code=code("manifest_pseudo_eval", "ssenet_core.data.check"),
         message:
             "Writing the manifest of pseudo_eval"
         script:

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.layout import LONGEST_ID, listing
-from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import is_file, read_json, write_json
+from ssenet_core.errors import SSENetError, listing
+from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
 from ssenet_core.io.images import (
     SUFFIXES,
     UNREAD_SUFFIXES,

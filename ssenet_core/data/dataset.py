@@ -1,57 +1,42 @@
-"""What a dataset's settings say: its splits' ids and shards, its classes, where its files lie.
+"""What a dataset's settings say: ids of its splits and shards, class names, paths, digests.
 
-In: the `dataset` section of the config. Out: ids, names, paths, digests. Cheap enough for a
-workflow to ask while it is read: list and tag files are opened, images never. Fails with
-`SSENetError` when a list or a class file is missing or wrong.
+Cheap enough to ask while the workflow is read: lists and tables are opened, images never. Raises
+`SSENetError` for a list or a file of class names that is missing or wrong.
 """
 
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ssenet_core.data.layout import (
-    id_problem,
-    listing,
-    read_list,
-    read_text,
-    shortened,
-    unique,
-)
-from ssenet_core.data.tag_table import TagTable, read_tag_table
-from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import is_file
-from ssenet_core.settings import DatasetSettings, ShapesSettings
+from ssenet_core.data.tags import TagTable, read_tag_table
+from ssenet_core.errors import SSENetError, listing, shown
+from ssenet_core.io.files import id_problem, is_file, read_text
+from ssenet_core.settings import DatasetSettings, Settings, ShapesSettings
 
 NAMED = 10  # of a list's faults, in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
+# fmt: off
 VOC_CLASSES = (
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )
+# fmt: on
 SHAPES_CLASSES = ("ringlet", "starling", "barrow", "crossbeak", "diamondel", "triskel")
 MOST_CLASSES = 254  # label values are bytes, 0 is background and 255 void
+LISTS = "ImageSets/Segmentation"  # folders and lists of PASCAL VOC
+IMAGES = "JPEGImages"
+AUG = "SegmentationClassAug"  # the masks of VOC and of the Semantic Boundaries Dataset
+TRAIN_AUG = f"{LISTS}/train_aug.txt"
+IMAGE_AND_MASK = re.compile(
+    r"/(?P<folder>[^/]+)/(?P<id>[^/]+)\.(?:jpg|jpeg|png)(?:\s+/[^/]+/(?P<mask>[^/]+)\.png)?",
+    re.IGNORECASE,
+)
 
 Item = TypeVar("Item")
 
@@ -81,7 +66,7 @@ def annotation_path(dataset: DatasetSettings, image_id: str) -> Path:
 
 
 def masks_are_truth(dataset: DatasetSettings, split: str) -> bool:
-    """Whether the split is scored: then every image needs a mask."""
+    """Whether the split is evaluated: then every image needs a ground truth mask."""
     return split in {"pseudo_eval", "val"} and bool(dataset.mask_dir)
 
 
@@ -94,7 +79,7 @@ def split_ids(dataset: DatasetSettings, split: str) -> list[str]:
     Raises:
         SSENetError: a list cannot be read or holds lines that are no ids.
     """
-    return unique(listed_ids(dataset, split))
+    return list(dict.fromkeys(listed_ids(dataset, split)))
 
 
 def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
@@ -113,13 +98,61 @@ def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
             )
         folder = Path(dataset.image_dir).name
         return read_list(list_path(dataset, name), folder)
-    own_table = tag_table(dataset, split) if split != "pseudo_eval" else None
-    return list(own_table.rows) if own_table else []
+    table = tag_table(dataset, split) if split != "pseudo_eval" else None
+    return list(table.rows) if table else []
 
 
 def list_path(dataset: DatasetSettings, name: str) -> Path:
     """Where the list file of a name lies."""
     return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
+
+
+def read_list(path: str | Path, image_folder: str = IMAGES) -> list[str]:
+    """The ids of a list file in its order, repeats included; blank lines are skipped.
+
+    Args:
+        path: the file; each line as in `parse_line`.
+        image_folder: as there.
+
+    Raises:
+        SSENetError: the file cannot be read, or lines are wrong (every one is listed).
+    """
+    ids, problems = [], []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            ids.append(parse_line(line, image_folder))
+        except ValueError as error:
+            problems.append(f"line {number}, {shown(line.strip())}: {error}")
+    if problems:
+        raise SSENetError(listing(f"{path}: {len(problems)} line(s) are not image ids", problems))
+    return ids
+
+
+def parse_line(line: str, image_folder: str = IMAGES) -> str:
+    """The image id of one line of a list file.
+
+    Args:
+        line: a bare id (`2007_000032`), or paths of the image and, after a blank, of its mask
+            (`/JPEGImages/2007_000032.jpg /SegmentationClassAug/2007_000032.png`).
+        image_folder: the folder that a path may name, besides `JPEGImages`.
+
+    Raises:
+        ValueError: the line is neither, or its id cannot name files; the text says why.
+    """
+    entry = line.strip()
+    if entry.startswith("/"):
+        match = IMAGE_AND_MASK.fullmatch(entry)
+        if match is None or match["folder"] not in {IMAGES, image_folder}:
+            raise ValueError("expected an id or '/JPEGImages/id.jpg /SegmentationClass/id.png'")
+        if match["mask"] not in {None, match["id"]}:
+            raise ValueError("the image and the mask have different ids")
+        entry = match["id"]
+    problem = id_problem(entry)
+    if problem is not None:
+        raise ValueError(problem)
+    return entry
 
 
 def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) -> list[str]:
@@ -133,18 +166,21 @@ def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) ->
     return [image for image in table.rows if image not in listed] if table else []
 
 
-def refuse_strangers(ids: Mapping[str, Iterable[str]]) -> None:
-    """Raise an `SSENetError` if images of pseudo_eval are not among train's, whose maps are scored.
+def check_pseudo_eval_subset(ids: Mapping[str, Iterable[str]]) -> None:
+    """Check that the images of pseudo_eval are training images, whose pseudo labels are evaluated.
 
     Args:
         ids: of the splits that there are, by their names.
+
+    Raises:
+        SSENetError: images of pseudo_eval are not in train.
     """
     train = set(ids.get("train", ()))
-    strangers = [image for image in ids.get("pseudo_eval", ()) if image not in train]
-    if strangers:
+    others = [image for image in ids.get("pseudo_eval", ()) if image not in train]
+    if others:
         heading = "dataset.lists.pseudo_eval: images of training are scored, these are none"
-        more = [f"and {len(strangers) - NAMED} more"] * (len(strangers) > NAMED)
-        raise SSENetError(listing(heading, strangers[:NAMED] + more))
+        more = [f"and {len(others) - NAMED} more"] * (len(others) > NAMED)
+        raise SSENetError(listing(heading, others[:NAMED] + more))
 
 
 def shard_of(image_id: str, shards: int) -> int:
@@ -172,23 +208,21 @@ def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def shape_id(number: int) -> str:
-    """The id of the generated image `number`, from 1."""
-    return f"shape_{number:05d}"
+def shapes_lists(shapes: ShapesSettings) -> dict[str, list[str]]:
+    """The ids of the generated images, by the name of their list; they are numbered from 1."""
+    ids = [f"shape_{number:05d}" for number in range(1, shapes.train + shapes.val + 1)]
+    return {"train": ids[: shapes.train], "val": ids[shapes.train :]}
 
 
 def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
-    train, val = shapes.train, shapes.val
-    numbers = {
-        None: range(0),
-        "train": range(1, train + 1),
-        "val": range(train + 1, train + val + 1),
-    }
-    if name not in numbers:
+    lists = shapes_lists(shapes)
+    if name is None:
+        return []
+    if name not in lists:
         raise SSENetError(
             f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
         )
-    return [shape_id(number) for number in numbers[name]]
+    return lists[name]
 
 
 def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
@@ -236,7 +270,7 @@ def _own_classes(dataset: DatasetSettings) -> tuple[str, ...]:
 def _checked(names: list[str], source: str) -> tuple[str, ...]:
     problems = [f"{name!r} is there twice" for name, n in Counter(names).items() if n > 1]
     problems += [
-        f"{shortened(name)}: no class can be called so, as files are: "
+        f"{shown(name)}: no class can be called so, as files are: "
         + ("it has a slash" if "/" in name or "\\" in name else problem)
         for name in names
         if (problem := id_problem(name))
@@ -283,3 +317,28 @@ def _state(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def voc2012_root(settings: Settings) -> Path:
+    """The folder that VOC 2012 is downloaded into."""
+    return Path(settings.download.folder) / "VOC2012"
+
+
+def missing_voc2012(settings: Settings) -> list[Path]:
+    """Folders and lists of VOC 2012 that the configuration needs and that are not on disk.
+
+    Args:
+        settings: the whole configuration. Nothing is missing where its dataset is not in
+            `voc2012_root`.
+    """
+    dataset, root = settings.dataset, voc2012_root(settings)
+    if dataset.source != "voc" or dataset.root is None or dataset.list_dir != LISTS:
+        return []
+    if os.path.realpath(dataset.root) != os.path.realpath(root):
+        return []
+    needed = [IMAGES]
+    if "train_aug" in dataset.lists.plain().values() and not (root / TRAIN_AUG).exists():
+        needed += [AUG, TRAIN_AUG]
+    elif dataset.mask_dir == AUG:
+        needed.append(AUG)
+    return [root / name for name in needed if not (root / name).exists()]

@@ -15,9 +15,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import write_text
 from ssenet_core.models.pretrained import IMAGENET
 from ssenet_core.own_data.machine import Machine, this_machine

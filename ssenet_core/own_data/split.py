@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssenet_core.data.layout import listing, read_list, unique
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.tags import read_mask, tags_from_mask, unlearnable
-from ssenet_core.errors import SSENetError
+from ssenet_core.data.check import tags_from_mask, unlearnable
+from ssenet_core.data.dataset import read_list
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.errors import SSENetError, listing
+from ssenet_core.io.images import read_mask
 from ssenet_core.own_data.survey import Survey
 
 NONE = (0,)  # the label value that stands for a photograph with none of the classes
@@ -142,7 +143,7 @@ def draw(candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]
 
 
 def _listed(found: Survey, path: Path, masked: set[str] | None) -> set[str]:
-    listed = [name.removesuffix(found.suffix) for name in unique(read_list(path))]
+    listed = [name.removesuffix(found.suffix) for name in dict.fromkeys(read_list(path))]
     known = set(found.ids)
     problems = [f"image {name}: no row in {found.table}" for name in listed if name not in known]
     if masked is not None:

@@ -13,13 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from ssenet_core.data.check import examine_images, unlearnable
 from ssenet_core.data.dataset import class_names
-from ssenet_core.data.layout import listing, some_of
-from ssenet_core.data.manifest import examine_images
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.tag_table import TagTable, read_tag_table
-from ssenet_core.data.tags import unlearnable
-from ssenet_core.errors import SSENetError
+from ssenet_core.data.manifest import ImageRecord
+from ssenet_core.data.tags import TagTable, read_tag_table
+from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in
 from ssenet_core.settings import DatasetSettings, validated
 

@@ -6,8 +6,7 @@ Raises `SSENetError` for a backbone that there is not, and for a file that holds
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssenet_core.data.layout import listing
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, listing
 from ssenet_core.models.catalogue import BACKBONES
 from ssenet_core.models.pretrained import IMAGENET, is_packaged, weights_file
 from ssenet_core.settings import BackboneSettings, validated

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from stage_settings import changed
 
-from ssenet_core.data.manifest import Manifest, build_manifest, load_manifest
-from ssenet_core.data.manifest_parts import check_images, join_manifests
+from ssenet_core.data.check import check_images, check_split, join_manifests
+from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import write_label_png
 from ssenet_core.settings import DatasetSettings
@@ -20,15 +20,15 @@ from ssenet_core.settings import DatasetSettings
 Dataset = DatasetSettings
 
 
-def build(dataset: Dataset, split: str, output: Path, **more: Any) -> Manifest:
-    build_manifest(dataset=dataset, split=split, output=output, **({"disjoint_from": {}} | more))
+def build(dataset: Dataset, split: str, output: Path) -> Manifest:
+    check_split(dataset=dataset, split=split, output=output)
     return load_manifest(output)
 
 
-def problems(dataset: Dataset, split: str, output: Path, **more: Any) -> list[str]:
+def problems(dataset: Dataset, split: str, output: Path) -> list[str]:
     """The lines of the error; nothing may be left where the manifest would lie."""
     with pytest.raises(SSENetError) as caught:
-        build(dataset, split, output, **more)
+        build(dataset, split, output)
     assert not output.parent.exists() or not list(output.parent.iterdir())
     heading, *lines = str(caught.value).split("\n")
     assert f"split {split}: {len(lines)} problem" in heading
@@ -65,7 +65,8 @@ def test_scored_images_have_masks(voc: Dataset, output: Path) -> None:
 
 
 def test_test_images_need_neither(voc: Dataset, output: Path) -> None:
-    tested = changed(voc, {"tags": ["masks"], "lists": {"test": "train"}})
+    lists = {"train": None, "pseudo_eval": None, "test": "train"}
+    tested = changed(voc, {"tags": ["masks"], "lists": lists, "tags_csv": {"train": None}})
     manifest = build(tested, "test", output)
     assert [(record.tags, record.mask) for record in manifest.images] == [(None, None)] * 3
 
@@ -73,12 +74,6 @@ def test_test_images_need_neither(voc: Dataset, output: Path) -> None:
 def test_a_dataset_without_masks_has_no_truth(voc: Dataset, output: Path) -> None:
     manifest = build(changed(voc, {"mask_dir": None}), "val", output)
     assert [record.mask for record in manifest.images] == [None, None]
-
-
-def test_threads_change_nothing(voc: Dataset, tmp_path: Path) -> None:
-    build(voc, "train", tmp_path / "one.json", workers=1)
-    build(voc, "train", tmp_path / "many.json", workers=3)
-    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "many.json").read_bytes()
 
 
 def remove(path: Path) -> None:
@@ -217,16 +212,20 @@ def test_a_broken_annotation_is_named(
 
 
 def test_ids_in_wrong_places_are_named(voc: Dataset, output: Path) -> None:
-    path = Path(voc.root) / "ImageSets/Segmentation/train.txt"
-    path.write_text("a\nb c\na\n")
-    lines = problems(
-        voc, "train", output, disjoint_from={"val": ["b c", "v"]}, subset_of={"all": ["a", "v"]}
-    )
-    assert lines == [
+    lists = Path(voc.root) / "ImageSets/Segmentation"
+    (lists / "train.txt").write_text("a\nb c\na\nv\n")
+    (lists / "scored.txt").write_text("a\nw\n")
+    (Path(voc.root) / "tags.csv").write_text("image,tags\na,cat\nb c,cat\nv,dog\n")
+    assert problems(voc, "train", output) == [
         "image a: listed 2 times",
-        "image b c: also in split val",
-        "image b c: not in split all",
+        "image v: also in split val",
     ]
+    assert problems(voc, "pseudo_eval", output) == [
+        "image w: also in split val",
+        "image w: not in split train",
+    ]
+    # The images of pseudo_eval are train's: what they share with val is said of train alone.
+    assert problems(voc, "val", output) == ["image v: also in split train"]
 
 
 def test_an_empty_split_is_refused(voc: Dataset, output: Path) -> None:
@@ -239,7 +238,8 @@ def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
     truncate(root / "JPEGImages/b c.jpg")
     (root / "ImageSets/Segmentation/train.txt").write_text("a\nb c\nd.e\nd.e\ngone\n")
     (root / "tags.csv").write_text("image,tags\na,cow\na,cat\nb c,cat\nd.e,dog\n")
-    text = "\n".join(problems(voc, "train", output, disjoint_from={"val": ["d.e"]}))
+    (root / "ImageSets/Segmentation/val.txt").write_text("v\nd.e\n")
+    text = "\n".join(problems(voc, "train", output))
     for said in (
         "d.e: listed 2 times",
         "also in split val",

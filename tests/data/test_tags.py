@@ -11,18 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_settings import changed
 
-from ssenet_core.data.layout import id_problem
-from ssenet_core.data.tag_table import TagTable, parse_tags, read_tag_table
-from ssenet_core.data.tags import (
-    find_tags,
-    label_values,
-    read_mask,
-    tags_from_mask,
-    tags_from_xml,
-    unlearnable,
-)
+from ssenet_core.data.check import find_tags, tags_from_mask, unlearnable
+from ssenet_core.data.tags import TagTable, label_values, parse_tags, read_tag_table, tags_from_xml
 from ssenet_core.errors import SSENetError
-from ssenet_core.io.images import write_label_png
+from ssenet_core.io.files import id_problem
+from ssenet_core.io.images import read_mask, write_label_png
 from ssenet_core.settings import DatasetSettings
 
 CLASSES = {"cat": 1, "dog": 2, "potted plant": 3}

@@ -10,9 +10,9 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
+from ssenet_core.data.check import configured, examine_images, split_problems
 from ssenet_core.data.dataset import class_names, split_ids
-from ssenet_core.data.manifest import examine_images, write_manifest
-from ssenet_core.data.manifest_parts import configured, split_problems
+from ssenet_core.data.manifest import write_manifest
 from ssenet_core.own_data.machine import Machine
 from ssenet_core.own_data.setup import Request, set_up
 from ssenet_core.own_data.split import draw

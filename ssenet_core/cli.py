@@ -74,7 +74,7 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from ssenet_core.own_data.setup import Request, set_up
+    from ssenet_core.init.write import Request, set_up
 
     wanted = {name: getattr(options, name) for name in Request.__dataclass_fields__}
     for line in set_up(Request(**wanted)):

@@ -13,9 +13,9 @@ from torchvision import models
 from ssenet_core.data.check import configured, examine_images, split_problems
 from ssenet_core.data.dataset import class_names, split_ids
 from ssenet_core.data.manifest import write_manifest
-from ssenet_core.own_data.machine import Machine
-from ssenet_core.own_data.setup import Request, set_up
-from ssenet_core.own_data.split import draw
+from ssenet_core.init.choose import Machine
+from ssenet_core.init.survey import draw
+from ssenet_core.init.write import Request, set_up, yaml_value
 from ssenet_core.settings import load, merged
 
 LAPTOP = Machine(cores=2, memory=24)
@@ -66,6 +66,12 @@ def test_a_list_to_validate(photos: Path, capsys) -> None:
     assert split_ids(dataset, "val") == ["Zoë 3", "Zoë 7"]
     assert len(split_ids(dataset, "train")) == 8
     assert split_problems(dataset, "val") == []
+    twice = "".join(f"Zoë {number}\n" for number in range(9)) + "Zoë 0.jpg\n"
+    Path("val.txt").write_text(twice, encoding="utf-8")
+    Path("tags.csv").write_text(
+        "image,tags\n" + "".join(f"Zoë {number},cat dog\n" for number in range(10)), "utf-8"
+    )
+    assert init(photos.name, "tags.csv", "--val", "val.txt", "--name", "twice") == 0
     Path("val.txt").write_text("Zoë 3\nzebra\n", encoding="utf-8")
     assert "image zebra: no row in" in failure(
         capsys, photos.name, "tags.csv", "--val", "val.txt", "--name", "y"
@@ -223,6 +229,15 @@ def test_one_class_and_photographs_with_none(photos: Path, capsys) -> None:
     assert class_names(dataset) == ("crack",)
     assert [split_problems(dataset, split) for split in ("train", "val")] == [[], []]
     assert sorted(int(name[-1]) % 2 for name in split_ids(dataset, "val")) == [0, 0, 1, 1]
+
+
+@given(st.text(min_size=1).filter(str.isprintable))
+def test_any_text_is_read_back_from_the_configuration(text: str) -> None:
+    written = yaml_value(text)
+    assert yaml.safe_load(f"key: {written} # comment\n") == {"key": text}
+    assert yaml.safe_load(f"key: {{a: {written}, b: {yaml_value([text, None])}}}") == {
+        "key": {"a": text, "b": [text, None]}
+    }
 
 
 @given(st.lists(st.sets(st.integers(1, 3)), min_size=2, max_size=60), st.floats(0.1, 0.9))

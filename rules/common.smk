@@ -21,7 +21,7 @@ from ssenet_core.data.dataset import (
     class_names,
     evenly_spaced,
     files_digest,
-    masks_are_truth,
+    has_ground_truth,
     missing_voc2012,
     shard_ids,
     split_ids,
@@ -90,7 +90,9 @@ if workflow.is_main_process and (unlisted := clean(unlisted_rows, DATASET, IDS))
         f"{some_of(unlisted)}"
     )
 SCORED = [
-    split for split in ("pseudo_eval", "val") if split in SPLITS and masks_are_truth(DATASET, split)
+    split
+    for split in ("pseudo_eval", "val")
+    if split in SPLITS and has_ground_truth(DATASET, split)
 ]
 SHARDS = {  # ids by shard; the images of pseudo_eval are among train's
     split: {shard: ids for shard, ids in enumerate(shard_ids(IDS[split], COMPUTE.shards)) if ids}

@@ -18,11 +18,11 @@ from ssenet_core.data.dataset import (
     SPLITS,
     annotation_path,
     class_names,
+    has_ground_truth,
     image_path,
     list_path,
     listed_ids,
     mask_path,
-    masks_are_truth,
     split_ids,
     tag_table,
 )
@@ -53,7 +53,9 @@ def check_images(
     """
     records, problems = examine_images(dataset, split, ids)
     if problems:
-        _refuse(dataset, {name: split_problems(dataset, name) for name in configured(dataset)})
+        _refuse(
+            dataset, {name: split_problems(dataset, name) for name in configured_splits(dataset)}
+        )
         _refuse(dataset, {split: problems})
     write_manifest(output, dataset, split, records)
 
@@ -78,10 +80,11 @@ def join_manifests(
     """
     records = {record.id: record for part in parts for record in load_manifest(part).images}
     problems = {
-        split: _list_problems(dataset, split) + _unlearnable(dataset, split, [*records.values()])
+        split: _list_problems(dataset, split)
+        + _learning_problems(dataset, split, [*records.values()])
     }
     if split == "train":
-        others = [name for name in configured(dataset) if name != split]
+        others = [name for name in configured_splits(dataset) if name != split]
         problems |= {name: split_problems(dataset, name) for name in others}
     _refuse(dataset, problems)
     ids = split_ids(dataset, split)
@@ -105,7 +108,7 @@ def split_problems(dataset: DatasetSettings, split: str) -> list[str]:
     return _examine_split(dataset, split)[1]
 
 
-def configured(dataset: DatasetSettings) -> list[str]:
+def configured_splits(dataset: DatasetSettings) -> list[str]:
     """The splits that the dataset has."""
     return [split for split in SPLITS if split_ids(dataset, split)]
 
@@ -126,7 +129,7 @@ def _refuse(dataset: DatasetSettings, problems: Mapping[str, Sequence[str]]) -> 
 
 def _examine_split(dataset: DatasetSettings, split: str) -> tuple[list[ImageRecord], list[str]]:
     records, faults = examine_images(dataset, split, split_ids(dataset, split))
-    faults = faults or _unlearnable(dataset, split, records)
+    faults = faults or _learning_problems(dataset, split, records)
     return records, _list_problems(dataset, split) + faults
 
 
@@ -136,7 +139,7 @@ def _list_problems(dataset: DatasetSettings, split: str) -> list[str]:
     if not counts:
         return [f"the split {split} has no images: see dataset.lists.{split} in the config"]
     problems = [f"image {i}: listed {count} times" for i, count in counts.items() if count > 1]
-    ids = {name: set(split_ids(dataset, name)) for name in configured(dataset)}
+    ids = {name: set(split_ids(dataset, name)) for name in configured_splits(dataset)}
     for other in (name for name in ids if name not in _may_share(split, ids)):
         problems += [f"image {i}: also in split {other}" for i in counts if i in ids[other]]
     if split == "pseudo_eval" and "train" in ids:
@@ -155,15 +158,17 @@ def _may_share(split: str, splits: Iterable[str]) -> set[str]:
     return {split, "pseudo_eval"} if "train" in splits else {split}
 
 
-def _unlearnable(dataset: DatasetSettings, split: str, records: Sequence[ImageRecord]) -> list[str]:
+def _learning_problems(
+    dataset: DatasetSettings, split: str, records: Sequence[ImageRecord]
+) -> list[str]:
     """Why no network can learn from the records of the whole training split, if none can."""
     if split != "train" or not records:
         return []
-    problem = unlearnable([record.known_tags for record in records], class_names(dataset))
+    problem = learning_problem([record.known_tags for record in records], class_names(dataset))
     return [problem] if problem else []
 
 
-def unlearnable(tags: Iterable[Sequence[Any]], classes: Sequence[str]) -> str | None:
+def learning_problem(tags: Iterable[Sequence[Any]], classes: Sequence[str]) -> str | None:
     """Why nothing can be learnt from training images with these tags; None where something can.
 
     A class is told from the images without it, so one class alone needs images without any.
@@ -233,7 +238,7 @@ def _examine(
             return None
 
     image, mask = image_path(dataset, image_id), mask_path(dataset, image_id)
-    truth = masks_are_truth(dataset, split)
+    truth = has_ground_truth(dataset, split)
     source = tag_source(dataset, image_id, table, has_mask=bool(mask) and split != "test")
     labels = None
     size = tried(lambda: _image_size(dataset, split, image))

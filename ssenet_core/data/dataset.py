@@ -65,7 +65,7 @@ def annotation_path(dataset: DatasetSettings, image_id: str) -> Path:
     return dataset_root(dataset) / dataset.annotation_dir / f"{image_id}.xml"
 
 
-def masks_are_truth(dataset: DatasetSettings, split: str) -> bool:
+def has_ground_truth(dataset: DatasetSettings, split: str) -> bool:
     """Whether the split is evaluated: then every image needs a ground truth mask."""
     return split in {"pseudo_eval", "val"} and bool(dataset.mask_dir)
 
@@ -299,7 +299,7 @@ def files_digest(dataset: DatasetSettings, split: str, ids: Iterable[str]) -> st
     root = os.fspath(dataset_root(dataset))
     places = [(f"{root}/{dataset.image_dir}/", dataset.image_suffix)]
     masks_give_tags = "masks" in sources and split != "test" and bool(dataset.mask_dir)
-    if masks_are_truth(dataset, split) or masks_give_tags:
+    if has_ground_truth(dataset, split) or masks_give_tags:
         places.append((f"{root}/{dataset.mask_dir}/", ".png"))
     if "xml" in sources:
         places.append((f"{root}/{dataset.annotation_dir}/", ".xml"))

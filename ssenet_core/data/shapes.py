@@ -53,7 +53,7 @@ def make_shapes(*, root: str | Path, settings: ShapesSettings) -> None:
         write_label_png(root / "SegmentationClass" / f"{image_id}.png", labels)
     for name, ids in lists.items():
         write_text(root / LISTS / f"{name}.txt", "".join(f"{image_id}\n" for image_id in ids))
-    LOG.info("%s: %d images to train on, %d to judge on", root, settings.train, settings.val)
+    LOG.info("%s: %d images to train on, %d to validate on", root, settings.train, settings.val)
 
 
 def draw_shapes(

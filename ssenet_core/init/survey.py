@@ -13,12 +13,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from ssenet_core.data.check import examine_images, tags_from_mask, unlearnable
+from ssenet_core.data.check import examine_images, learning_problem, tags_from_mask
 from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.data.tags import TagTable, read_tag_table
 from ssenet_core.errors import SSENetError, listing, some_of
-from ssenet_core.io.images import FORMATS, SUFFIXES, UNREAD_SUFFIXES, pictures_in, read_mask
+from ssenet_core.io.images import (
+    FORMATS,
+    SUFFIXES,
+    UNREAD_SUFFIXES,
+    pictures_in,
+    read_mask,
+    subfolders_with_pictures,
+)
 from ssenet_core.settings import DatasetSettings, validated
 from ssenet_core.settings.sections import SplitLists
 
@@ -37,7 +44,7 @@ class Survey:
         classes: names of the foreground classes, in the order of their label values.
         records: the photographs that have a row, in the table's order.
         without_row: names of photographs in the folder that have none, and are left out.
-        turned: how many say by an EXIF entry that they are to be shown turned.
+        rotated: how many say by an EXIF entry that they are to be shown turned.
     """
 
     folder: Path
@@ -46,7 +53,7 @@ class Survey:
     classes: tuple[str, ...]
     records: tuple[ImageRecord, ...]
     without_row: tuple[str, ...]
-    turned: int
+    rotated: int
 
     @property
     def ids(self) -> list[str]:
@@ -87,7 +94,7 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
     there = [image_id for image_id in rows.rows if f"{image_id}{suffix}" in names]
     records, faults = examine_images(dataset, "train", there)
     problems = [*rows.problems, *_missing(folder, table, suffix, names, rows), *faults]
-    if problem := unlearnable(rows.rows.values(), known):
+    if problem := learning_problem(rows.rows.values(), known):
         problems.append(f"{table}: {problem}")
     if problems:
         heading = f"{folder} and {table}: {len(problems)} problem(s), nothing is written"
@@ -99,7 +106,7 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
         classes=known,
         records=tuple(records),
         without_row=tuple(n for n in names if n.removesuffix(suffix) not in rows.rows),
-        turned=sum(_is_turned(record.image) for record in records),
+        rotated=sum(_is_rotated(record.image) for record in records),
     )
 
 
@@ -145,9 +152,8 @@ def _photographs(folder: Path) -> dict[str, None]:
         raise SSENetError(f"{folder}: expected the folder of the photographs, but {what}")
     found = pictures_in(folder)
     if not found:
-        below = [path.name for path in sorted(folder.iterdir()) if path.is_dir()]
-        inside = [name for name in below if pictures_in(folder / name)]
-        hint = f"; give {' or '.join(str(folder / name) for name in inside)}" if inside else ""
+        inside = subfolders_with_pictures(folder)
+        hint = f"; give {' or '.join(map(str, inside))}" if inside else ""
         unread = [path.name for path in pictures_in(folder, UNREAD_SUFFIXES)]
         if unread:
             hint = f"; {some_of(unread)}: this format is not read, save them as JPEG"
@@ -182,7 +188,7 @@ def _elsewhere(folder: Path) -> dict[str, str]:
         path.stem: f"; {path.name} is there, whose format is not read: save it as JPEG"
         for path in pictures_in(folder, UNREAD_SUFFIXES)
     }
-    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for below in subfolders_with_pictures(folder):
         for path in pictures_in(below):
             where = f"; it is in {below.name}/: photographs must lie in the folder itself"
             found.setdefault(path.stem, where)
@@ -209,7 +215,7 @@ def _normalised(name: str) -> str:
     return unicodedata.normalize("NFC", bare).casefold()
 
 
-def _is_turned(path: Path) -> bool:
+def _is_rotated(path: Path) -> bool:
     with Image.open(path, formats=FORMATS) as image:
         return image.getexif().get(ORIENTATION, 1) != 1
 
@@ -304,7 +310,7 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
     if isinstance(val, float):
         tags = {record.id: record.known_tags for record in found.records}
         candidates = [name for name in ids if masked is None or name in masked]
-        chosen = draw(candidates, round(val * len(candidates)), tags)
+        chosen = draw_validation(candidates, round(val * len(candidates)), tags)
         if not chosen:
             raise SSENetError(
                 f"--val {val:g}: of {len(candidates)} photographs none can be spared to validate"
@@ -313,7 +319,7 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
         chosen = _listed(found, Path(val), masked)
     train = [name for name in ids if name not in chosen]
     left = [record.known_tags for record in found.records if record.id not in chosen]
-    if problem := unlearnable(left, found.classes):
+    if problem := learning_problem(left, found.classes):
         raise SSENetError(f"--val {val}: without those photographs, {problem}")
     return Splits(
         train=train,
@@ -322,7 +328,9 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
     )
 
 
-def draw(candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]]) -> set[str]:
+def draw_validation(
+    candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]]
+) -> set[str]:
     """At most `count` of the candidates, scattered, the same at every call.
 
     Photographs with none of the classes are taken by their share of the candidates. One whose class

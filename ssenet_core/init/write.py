@@ -265,9 +265,9 @@ def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
             f"{len(found.without_row)} photograph(s) in the folder have no row and are left out: "
             f"{some_of(found.without_row)}"
         )
-    if found.turned:
+    if found.rotated:
         notes.append(
-            f"{found.turned} photograph(s) say by an EXIF entry that they are to be turned; they "
+            f"{found.rotated} photograph(s) say by an EXIF entry that they are to be turned; they "
             "are used as they are stored. If that is not upright, turn the pixels first"
         )
     if mismatched:

@@ -34,6 +34,11 @@ def pictures_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path
     )
 
 
+def subfolders_with_pictures(folder: Path) -> list[Path]:
+    """Folders in a folder that have pictures in them, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and pictures_in(path))
+
+
 @cache
 def voc_palette() -> bytes:
     """The 256 RGB colours of VOC: bit k of a label is bit 7 - k // 3 of channel k mod 3."""

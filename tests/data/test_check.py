@@ -18,8 +18,8 @@ from ssenet_core.data.check import (
     check_split,
     find_tags,
     join_manifests,
+    learning_problem,
     tags_from_mask,
-    unlearnable,
 )
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.data.tags import TagTable
@@ -324,7 +324,7 @@ def test_none_of_the_classes_is_an_answer_of_each_source(
 def test_what_nothing_can_be_learnt_from(
     tags: list[tuple[int, ...]], classes: list[str], said: str | None
 ) -> None:
-    found = unlearnable(tags, classes)
+    found = learning_problem(tags, classes)
     assert found is None if said is None else said in (found or "")
 
 

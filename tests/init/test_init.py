@@ -10,11 +10,11 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
-from ssenet_core.data.check import configured, examine_images, split_problems
+from ssenet_core.data.check import configured_splits, examine_images, split_problems
 from ssenet_core.data.dataset import class_names, split_ids
 from ssenet_core.data.manifest import write_manifest
 from ssenet_core.init.choose import Machine
-from ssenet_core.init.survey import draw
+from ssenet_core.init.survey import draw_validation
 from ssenet_core.init.write import Request, set_up, yaml_value
 from ssenet_core.settings import load, merged
 
@@ -29,7 +29,7 @@ def test_tags_alone(photos: Path, capsys) -> None:
     assert sorted(path.name for path in Path().iterdir()) == sorted(
         [photos.name, "tags.csv", "Zo-s-photos.yaml"]
     )
-    assert configured(dataset) == ["train"]
+    assert configured_splits(dataset) == ["train"]
     assert split_ids(dataset, "train") == [f"Zoë {number}" for number in range(10)]
     assert class_names(dataset) == ("cat", "dog", "potted plant")
     assert split_problems(dataset, "train") == []
@@ -244,7 +244,7 @@ def test_any_text_is_read_back_from_the_configuration(text: str) -> None:
 def test_a_drawn_share_keeps_that_of_photographs_with_none(tags, share) -> None:
     of = {f"image {number}": tuple(own) for number, own in enumerate(tags)}
     count = round(share * len(of))
-    taken = draw(list(of), count, of)
+    taken = draw_validation(list(of), count, of)
     without = {name for name, own in of.items() if not own}
     assert len(taken) <= count
     wanted = count * len(without) / len(of)

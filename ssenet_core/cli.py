@@ -74,10 +74,10 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from ssenet_core.init.write import Request, set_up
+    from ssenet_core.init.write import Request, write_configuration
 
     wanted = {name: getattr(options, name) for name in Request.__dataclass_fields__}
-    for line in set_up(Request(**wanted)):
+    for line in write_configuration(Request(**wanted)):
         print(line)
 
 

@@ -74,7 +74,7 @@ class Request:
     force: bool = False
 
 
-def set_up(request: Request, machine: Machine | None = None) -> list[str]:
+def write_configuration(request: Request, machine: Machine | None = None) -> list[str]:
     """Check the photographs, write the configuration, and say what was found and what to do.
 
     Args:
@@ -99,16 +99,15 @@ def set_up(request: Request, machine: Machine | None = None) -> list[str]:
     weights = first_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights)
     file = shlex.quote(str(_from_here(out)))
-    dataset = _dataset_settings(name, found, splits, lists, request.masks)
-    files = {lists / f"{list_}.txt": text for list_, text in _list_files(splits).items()}
-    files[out] = _rendered(
+    text = _rendered(
         "configuration.yaml.j2",
         file=file,
-        dataset=dataset,
+        dataset=_dataset_settings(name, found, splits, lists, request.masks),
         sizes=sizes,
         machine=machine,
         weights=weights,
     )
+    files = _list_files(lists, splits) | {out: text}
     _write(files, request.force)
     # The scales of views go with the network, so they are given.
     scales = ",".join(f"{scale:g}" for scale in sizes.prediction)
@@ -220,10 +219,11 @@ def _plain_name(folder: Path) -> str:
     return plain or "my-photos"
 
 
-def _list_files(splits: Splits) -> dict[str, str]:
-    """The text of each list file, by its name."""
+def _list_files(folder: Path, splits: Splits) -> dict[Path, str]:
+    """The texts of the list files, by their paths."""
     return {
-        name: "".join(f"{image_id}\n" for image_id in ids) for name, ids in splits.files().items()
+        folder / f"{name}.txt": "".join(f"{image_id}\n" for image_id in ids)
+        for name, ids in splits.files().items()
     }
 
 
@@ -239,6 +239,7 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
 def _described(
     found: Survey, splits: Splits, masked: set[str] | None, machine: Machine
 ) -> list[str]:
+    """What was found: photographs, classes, splits, masks, the machine."""
     widths, heights = zip(*((r.width, r.height) for r in found.records), strict=True)
     counts = found.count_of(found.ids)
     sizes = f"{min(widths)} to {max(widths)} pixels wide, {min(heights)} to {max(heights)} high"
@@ -259,6 +260,11 @@ def _described(
 
 
 def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
+    """What the owner of the photographs should know.
+
+    Args:
+        mismatched: ids of the photographs whose masks have classes that the tags do not name.
+    """
     notes = []
     if found.without_row:
         notes.append(
@@ -275,28 +281,42 @@ def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
             f"{len(mismatched)} mask(s) have classes that the tags do not name: "
             f"{', '.join(mismatched)}"
         )
-    for names in _alike(found.classes):
-        notes.append(f"{names}: look alike; is it one class, written in two ways?")
-    trained = found.count_of(splits.train)
-    every = [tag for tag, count in trained.items() if count == len(splits.train)]
-    few = [f"{tag} {count}" for tag, count in trained.items() if count < FEW and tag not in every]
-    if every:
-        notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
-    without = found.without_classes(splits.train)
+    notes += [
+        f"{names}: look alike; is it one class, written in two ways?"
+        for names in _alike(found.classes)
+    ]
+    notes += _class_notes(found, splits.train) + _size_notes(found)
+    return [f"note         {note}" for note in notes]
+
+
+def _class_notes(found: Survey, train: Sequence[str]) -> list[str]:
+    """What to say of classes that all or few training photographs have."""
+    notes = []
+    counts = found.count_of(train)
+    every = [name for name, count in counts.items() if count == len(train)]
+    few = [f"{name} {count}" for name, count in counts.items() if count < FEW and name not in every]
+    without = found.without_classes(train)
     if len(found.classes) == 1 and without < FEW:
         few.append(f"{without} with none")
+    if every:
+        notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
     if few:
         notes.append(f"few training photographs to learn from: {', '.join(few)}")
+    return notes
+
+
+def _size_notes(found: Survey) -> list[str]:
+    """What to say of photographs that are large, or of very different sizes."""
     longest = [max(record.width, record.height) for record in found.records]
     if max(longest) > LARGE:
-        notes.append(
+        return [
             f"{sum(edge > LARGE for edge in longest)} photograph(s) have more than {LARGE} pixels "
             "a side: CRF and walk work at full size, and take long and much memory. Shrink them "
             "first, to 500 pixels say (docs/own-data.md)"
-        )
-    elif max(longest) > UNEVEN * statistics.median(longest):
-        notes.append("the photographs' sizes differ much; sizes are chosen for the median")
-    return [f"note         {note}" for note in notes]
+        ]
+    if max(longest) > UNEVEN * statistics.median(longest):
+        return ["the photographs' sizes differ much; sizes are chosen for the median"]
+    return []
 
 
 def _missing_weights(weights: Weights | None, file: str) -> list[str]:

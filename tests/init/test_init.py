@@ -15,7 +15,7 @@ from ssenet_core.data.dataset import class_names, split_ids
 from ssenet_core.data.manifest import write_manifest
 from ssenet_core.init.choose import Machine
 from ssenet_core.init.survey import draw_validation
-from ssenet_core.init.write import Request, set_up, yaml_value
+from ssenet_core.init.write import Request, write_configuration, yaml_value
 from ssenet_core.settings import load, merged
 
 LAPTOP = Machine(cores=2, memory=24)
@@ -138,7 +138,7 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
         save(folder / f"{number}.png", number, (320, 2))
         rows.append(f"{number},{'cat' if number % 2 else 'dog'}")
     (tmp_path / "tags.csv").write_text("\n".join(rows))
-    set_up(Request(folder, tmp_path / "tags.csv"), LAPTOP)
+    write_configuration(Request(folder, tmp_path / "tags.csv"), LAPTOP)
     recipe = yaml.safe_load((ROOT / "recipes" / "msrc14.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     written = config_of(tmp_path / "photos.yaml")
@@ -153,8 +153,8 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     request = Request(photos, Path("tags.csv").absolute(), weights="none", force=True)
     crops = []
     for machine in (LAPTOP, SERVER):
-        assert "2 CPU cores" in "\n".join(set_up(request, LAPTOP))
-        set_up(request, machine)
+        assert "2 CPU cores" in "\n".join(write_configuration(request, LAPTOP))
+        write_configuration(request, machine)
         config = config_of(Path("Zo-s-photos.yaml"))
         crops.append(config.cam.defaults.crop)
         compute = config.compute

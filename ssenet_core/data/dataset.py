@@ -18,7 +18,7 @@ from ssenet_core.errors import SSENetError, listing, shown
 from ssenet_core.io.files import id_problem, is_file, read_text
 from ssenet_core.settings import DatasetSettings, Settings, ShapesSettings
 
-NAMED = 10  # of a list's faults, in one error
+NAMED = 10  # images in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
 # fmt: off
 VOC_CLASSES = (
@@ -41,28 +41,39 @@ IMAGE_AND_MASK = re.compile(
 Item = TypeVar("Item")
 
 
+# Paths
+
+
 def dataset_root(dataset: DatasetSettings) -> Path:
-    """The dataset's folder; a generated dataset without one lies among the results."""
+    """The dataset's folder; by default that of a generated dataset is in the results."""
     if dataset.root is not None:
         return Path(dataset.root)
     return Path("results") / dataset.name / "dataset"
 
 
 def image_path(dataset: DatasetSettings, image_id: str) -> Path:
-    """Where an image lies."""
+    """The path of an image."""
     name = f"{image_id}{dataset.image_suffix}"
     return dataset_root(dataset) / dataset.image_dir / name
 
 
 def mask_path(dataset: DatasetSettings, image_id: str) -> Path | None:
-    """Where an image's mask lies, if it has one; None when the dataset has no masks."""
+    """The path of an image's ground truth mask; None when the dataset has no masks."""
     folder = dataset.mask_dir
     return dataset_root(dataset) / folder / f"{image_id}.png" if folder else None
 
 
 def annotation_path(dataset: DatasetSettings, image_id: str) -> Path:
-    """Where an image's XML annotation lies, if it has one."""
+    """The path of an image's VOC annotation, if it has one."""
     return dataset_root(dataset) / dataset.annotation_dir / f"{image_id}.xml"
+
+
+def list_path(dataset: DatasetSettings, name: str) -> Path:
+    """The path of a list file, by its name."""
+    return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
+
+
+# Splits
 
 
 def has_ground_truth(dataset: DatasetSettings, split: str) -> bool:
@@ -74,7 +85,7 @@ def split_ids(dataset: DatasetSettings, split: str) -> list[str]:
     """The ids of a split in their order, repeats dropped; none when the split has no list.
 
     They are computed for `shapes`; else they are read from the split's list file, else from its
-    tags file.
+    table of tags.
 
     Raises:
         SSENetError: a list cannot be read or holds lines that are no ids.
@@ -102,9 +113,21 @@ def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
     return list(table.rows) if table else []
 
 
-def list_path(dataset: DatasetSettings, name: str) -> Path:
-    """Where the list file of a name lies."""
-    return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
+def shapes_lists(shapes: ShapesSettings) -> dict[str, list[str]]:
+    """The ids of the generated images, by the name of their list; they are numbered from 1."""
+    ids = [f"shape_{number:05d}" for number in range(1, shapes.train + shapes.val + 1)]
+    return {"train": ids[: shapes.train], "val": ids[shapes.train :]}
+
+
+def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
+    lists = shapes_lists(shapes)
+    if name is None:
+        return []
+    if name not in lists:
+        raise SSENetError(
+            f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
+        )
+    return lists[name]
 
 
 def read_list(path: str | Path, image_folder: str = IMAGES) -> list[str]:
@@ -155,8 +178,16 @@ def parse_line(line: str, image_folder: str = IMAGES) -> str:
     return entry
 
 
+def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
+    """The split's table of tags (pseudo_eval shares train's), if there is one."""
+    name = dataset.tags_csv.of(split)
+    if name is None:
+        return None
+    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
+
+
 def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) -> list[str]:
-    """Images that have a row in the training images' tags file and stand in no split.
+    """Images that have a row in the training images' table of tags and are in no split.
 
     Args:
         ids: of the splits that there are, by their names.
@@ -181,6 +212,9 @@ def check_pseudo_eval_subset(ids: Mapping[str, Iterable[str]]) -> None:
         heading = "dataset.lists.pseudo_eval: images of training are scored, these are none"
         more = [f"and {len(others) - NAMED} more"] * (len(others) > NAMED)
         raise SSENetError(listing(heading, others[:NAMED] + more))
+
+
+# Shards
 
 
 def shard_of(image_id: str, shards: int) -> int:
@@ -208,29 +242,7 @@ def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def shapes_lists(shapes: ShapesSettings) -> dict[str, list[str]]:
-    """The ids of the generated images, by the name of their list; they are numbered from 1."""
-    ids = [f"shape_{number:05d}" for number in range(1, shapes.train + shapes.val + 1)]
-    return {"train": ids[: shapes.train], "val": ids[shapes.train :]}
-
-
-def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
-    lists = shapes_lists(shapes)
-    if name is None:
-        return []
-    if name not in lists:
-        raise SSENetError(
-            f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
-        )
-    return lists[name]
-
-
-def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
-    """The split's tags file (pseudo_eval shares train's), if there is one."""
-    name = dataset.tags_csv.of(split)
-    if name is None:
-        return None
-    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
+# Classes
 
 
 def class_names(dataset: DatasetSettings) -> tuple[str, ...]:
@@ -283,11 +295,14 @@ def _checked(names: list[str], source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+# Files
+
+
 def files_digest(dataset: DatasetSettings, split: str, ids: Iterable[str]) -> str:
     """A short hash that changes when the files behind `ids` do: sizes and times, nothing is opened.
 
     It covers each image, its mask where the split uses masks, its annotation where tags come from
-    XML, and its row in the tags file. A generated image follows from its id and the settings.
+    XML, and its row in the table of tags. A generated image follows from its id and the settings.
     """
     digest = hashlib.sha256()
     if dataset.source == "shapes":

@@ -33,9 +33,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssenet_core.cam.inference import infer_cam, normalised_maps, sum_of, view_maps
-from ssenet_core.data.augment import Pixels, to_tensor
+from ssenet_core.data.augment import Pixels, image_tensor, to_tensor, views_at
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.data.views import image_tensor, views_at
 from ssenet_core.models.catalogue import IMAGENET
 from ssenet_core.models.checkpoints import load_checkpoint, save_checkpoint
 from ssenet_core.models.device import autocast

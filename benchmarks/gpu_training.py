@@ -32,8 +32,9 @@ from torch import nn
 
 from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import TaggedViews, cam_loss
+from ssenet_core.data.check import examine_images
 from ssenet_core.data.dataset import dataset_root, listed_ids
-from ssenet_core.data.manifest import Manifest, examine_images, load_manifest, write_manifest
+from ssenet_core.data.manifest import Manifest, load_manifest, write_manifest
 from ssenet_core.deeplab.training import LabelledViews, pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.settings import DatasetSettings
@@ -71,7 +72,7 @@ def photographs(root: Path, card: Card) -> tuple[Manifest, Path]:
             lists=SplitLists(train="train"),
         )
         ids = listed_ids(dataset, "train")[:number]
-        records, problems = examine_images(dataset, "train", ids, workers=12)
+        records, problems = examine_images(dataset, "train", ids)
         if problems:
             raise SSENetError("\n".join(problems[:10]))
         masks = dataset_root(dataset) / "SegmentationClass"

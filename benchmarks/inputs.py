@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
-from ssenet_core.data.manifest import write_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, write_manifest
 from ssenet_core.data.shapes import draw_shapes
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import MAP_STEPS
@@ -100,7 +99,15 @@ def write_photographs(root: Path, number: int, *, folder: Path | None = None) ->
         tags = tuple(range(1, 2 + place % 3))
         checksum = sha256_file(path)
         records.append(
-            ImageRecord(path.stem, path, None, image.width, image.height, tags, checksum)
+            ImageRecord(
+                id=path.stem,
+                image=path,
+                mask=None,
+                width=image.width,
+                height=image.height,
+                tags=tags,
+                sha256=checksum,
+            )
         )
     return records
 

@@ -21,8 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ssenet_core import compute
 from ssenet_core.compute import growing
-from ssenet_core.data.layout import some_of
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, some_of
 from ssenet_core.fingerprint import fingerprint
 from ssenet_core.plan import Plan, per_image, shard_rule
 

@@ -97,7 +97,7 @@ for split, shards in plan.shards.items():
                 ids=ids,
                 settings=plan.split_settings(split),
                 files=clean(plan.files_digest, split, ids),
-                code=code("check_images", "ssenet_core.data.manifest_parts"),
+                code=code("check_images", "ssenet_core.data.check"),
             message:
                 f"Checking the {split} images of shard {shard}"
             script:
@@ -127,7 +127,7 @@ for split, shards in plan.shards.items():
             dataset=uncompared(plan.dataset.plain()),
             settings=plan.split_settings(split),
             ids=plan.ids_digest(split),
-            code=code("manifest", "ssenet_core.data.manifest_parts"),
+            code=code("manifest", "ssenet_core.data.check"),
         message:
             f"Writing the manifest of {split}"
         script:
@@ -154,7 +154,7 @@ if "pseudo_eval" in plan.ids:
             dataset=uncompared(plan.dataset.plain()),
             settings=plan.split_settings("pseudo_eval"),
             files=clean(plan.files_digest, "pseudo_eval", plan.ids["pseudo_eval"]),
-            code=code("manifest_pseudo_eval", "ssenet_core.data.manifest_parts"),
+            code=code("manifest_pseudo_eval", "ssenet_core.data.check"),
         message:
             "Writing the manifest of pseudo_eval"
         script:

@@ -46,11 +46,11 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from ssenet_core.photographs import find_photographs, passed_over, segment_photographs
+    from ssenet_core.photographs import find_photographs, segment_photographs, skipped_files
     from ssenet_core.segmenter import DENSE_CRF, Segmenter
 
     photographs = find_photographs(options.photographs)
-    for line in passed_over(options.photographs):
+    for line in skipped_files(options.photographs):
         print(f"note: {line}", file=sys.stderr)
     crf = DENSE_CRF if options.crf else None
     segmenter = Segmenter.load(options.model, scales=options.scales, flip=options.flip, crf=crf)
@@ -74,10 +74,10 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from ssenet_core.own_data.setup import Request, set_up
+    from ssenet_core.init.write import Request, write_configuration
 
     wanted = {name: getattr(options, name) for name in Request.__dataclass_fields__}
-    for line in set_up(Request(**wanted)):
+    for line in write_configuration(Request(**wanted)):
         print(line)
 
 

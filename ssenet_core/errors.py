@@ -1,9 +1,10 @@
 """The one exception for what a user can mend: names the file, the expected, the found."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LONGEST_SHOWN = 80  # characters of a value in a message
+SHOWN_NAMES = 3  # of a long list, in a message that is not about each of them
 
 
 class SSENetError(Exception):
@@ -22,6 +23,16 @@ def shown(value: object) -> str:
 def listed(names: Iterable[object]) -> str:
     """Names with commas between."""
     return ", ".join(map(str, names))
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first of some names, for a message that is not about each of them."""
+    return ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+
+
+def listing(heading: str, problems: Iterable[str]) -> str:
+    """A heading with its problems below, one a line."""
+    return "\n".join([f"{heading}:", *(f"  {problem}" for problem in problems)])
 
 
 def hint(name: str, known: Iterable[str]) -> str:

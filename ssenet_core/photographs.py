@@ -1,8 +1,8 @@
-"""Segment photographs that lie anywhere: masks, overlays and the classes' areas in one folder.
+"""Segmentation of photographs in any folder: masks, overlays and the classes' areas.
 
-In: files and folders, and a segmenter. Out: `masks/{stem}.png`, on demand `overlays/{stem}.png`,
-and `areas.json`. Photographs that cannot be told apart by their stems are refused before anything
-is written; unreadable ones are left out, and named by one `SSENetError` after the others are done.
+Writes `masks/{stem}.png`, on demand `overlays/{stem}.png`, and `areas.json`. Raises `SSENetError`
+before anything is written for photographs with the same stem, and after all others are done for
+unreadable ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.layout import LONGEST_ID, listing
-from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import is_file, read_json, write_json
+from ssenet_core.errors import SSENetError, listing
+from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
 from ssenet_core.io.images import (
     SUFFIXES,
     UNREAD_SUFFIXES,
     load_image,
     pictures_in,
+    subfolders_with_pictures,
     write_label_png,
     write_png,
 )
@@ -61,8 +61,8 @@ def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
     return {stem: found[stem][0] for stem in sorted(found)}
 
 
-def passed_over(places: Sequence[str | Path]) -> list[str]:
-    """What of some folders `find_photographs` leaves out and a person may have meant, a line each.
+def skipped_files(places: Sequence[str | Path]) -> list[str]:
+    """What `find_photographs` skips in some folders although it may have been meant, a line each.
 
     Args:
         places: as there.
@@ -75,8 +75,7 @@ def passed_over(places: Sequence[str | Path]) -> list[str]:
         ]
         lines += [
             f"{path} is left out: photographs in folders below are not looked for, name the folder"
-            for path in sorted(folder.iterdir())
-            if path.is_dir() and pictures_in(path)
+            for path in subfolders_with_pictures(folder)
         ]
     return lines
 

@@ -14,19 +14,19 @@ from typing import Any
 import yaml
 
 from ssenet_core.data.dataset import (
+    check_pseudo_eval_subset,
     class_names,
     dataset_root,
     evenly_spaced,
     files_digest,
+    has_ground_truth,
     mask_path,
-    masks_are_truth,
-    refuse_strangers,
+    missing_voc2012,
     shard_ids,
     split_ids,
     unlisted_rows,
 )
 from ssenet_core.data.prepare import find_originals, originals_digest, working_dataset
-from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.pretrained import first_weights_file
 from ssenet_core.run import WORKFLOW
@@ -96,7 +96,7 @@ class Plan:
         self.scored = [
             split
             for split in ("pseudo_eval", "val")
-            if split in self.ids and masks_are_truth(self.dataset, split)
+            if split in self.ids and has_ground_truth(self.dataset, split)
         ]
         shards = self.settings.compute.shards
         self.shards = {
@@ -122,7 +122,7 @@ class Plan:
         for split, name in self.source.lists:
             if split not in ids and (name is not None or split == "train"):
                 raise SSENetError(f"dataset.lists.{split}: {name}: there are no images in it")
-        refuse_strangers(ids)
+        check_pseudo_eval_subset(ids)
         return ids
 
     # Paths

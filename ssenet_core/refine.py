@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.crf import dense_crfs
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.maps import ClassMaps, RefinedScores, write_refined
 from ssenet_core.jobs import progress, worker_pool

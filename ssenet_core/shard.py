@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from ssenet_core.data.manifest import load_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import remove_leftovers, write_json
 from ssenet_core.io.maps import ClassMaps, read_maps

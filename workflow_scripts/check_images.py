@@ -1,6 +1,6 @@
 """Check a shard's images and write its manifest (rules check_images_*)."""
 
-from ssenet_core.data.manifest_parts import check_images
+from ssenet_core.data.check import check_images
 from ssenet_core.jobs import job
 from ssenet_core.settings import DatasetSettings
 

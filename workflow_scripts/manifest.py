@@ -1,6 +1,6 @@
 """Join the manifests of a split's shards (rules manifest_*)."""
 
-from ssenet_core.data.manifest_parts import join_manifests
+from ssenet_core.data.check import join_manifests
 from ssenet_core.jobs import job
 from ssenet_core.settings import DatasetSettings
 

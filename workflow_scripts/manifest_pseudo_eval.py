@@ -1,6 +1,6 @@
 """Write the manifest of the training images with masks (rule manifest_pseudo_eval)."""
 
-from ssenet_core.data.manifest_parts import check_split
+from ssenet_core.data.check import check_split
 from ssenet_core.jobs import job
 from ssenet_core.settings import DatasetSettings
 

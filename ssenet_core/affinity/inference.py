@@ -12,8 +12,8 @@ from torch.nn import functional
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.crf import LabelsToBe, labels_to_be, write_labels
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.views import image_tensor
+from ssenet_core.data.augment import image_tensor
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.maps import ClassMaps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device

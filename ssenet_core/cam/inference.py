@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.losses import EPSILON
-from ssenet_core.data.augment import Pixels
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.views import image_tensor, mirrored_batch, read_views, views_at
+from ssenet_core.data.augment import Pixels, image_tensor, mirrored_batch, read_views, views_at
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint

@@ -24,8 +24,7 @@ from ssenet_core.cam.losses import (
 from ssenet_core.cam.transforms import draw_warp, size_of
 from ssenet_core.cam.watching import WatchedMaps
 from ssenet_core.data import augment
-from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.models.catalogue import normalisation
 from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
 from ssenet_core.data import augment
 from ssenet_core.data.dataset import evenly_spaced
-from ssenet_core.data.manifest import Manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.pictures import heat_overlay
 from ssenet_core.settings import CamTraining
 

@@ -1,7 +1,7 @@
-"""Random views of photographs and their labels: resize, flip, colour jitter, crop.
+"""Views of photographs: random crops for training, and resized and mirrored ones for inference.
 
-In: an RGB image and a NumPy random generator. Out: normalised tensors (3, crop, crop). Every
-random number comes from the generator, so a view is a function of its seed.
+Every random number of a training view comes from a NumPy generator, so a view is a function of its
+seed. `read_views` raises `SSENetError` for a photograph that cannot be read or changed its size.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms.v2 import InterpolationMode, functional
 
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.catalogue import Normalisation
 
 Pixels = NDArray[np.uint8]  # RGB, (H, W, 3)
@@ -117,3 +118,32 @@ def black(normalisation: Normalisation) -> Tensor:
 def label_tensor(labels: NDArray[np.uint8]) -> Tensor:
     """Labels (H, W) as a (1, H, W) tensor, ready for `crop_tensor`."""
     return torch.from_numpy(np.ascontiguousarray(labels))[None]
+
+
+def read_views(
+    image: ImageRecord, scales: Sequence[float], antialias: bool = True
+) -> tuple[Pixels, list[Pixels]]:
+    """An image's photograph, and its views at some scales."""
+    photograph = image.photograph()
+    return np.array(photograph), views_at(photograph, scales, antialias)
+
+
+def views_at(image: Image.Image, scales: Sequence[float], antialias: bool = True) -> list[Pixels]:
+    """An RGB image resized by each of some factors, as arrays; `antialias` as in `resize_by`."""
+    return [np.array(resize_by(image, scale, antialias)) for scale in scales]
+
+
+def image_tensor(image: Image.Image | Pixels, network: nn.Module) -> Tensor:
+    """An RGB image as `network` wants it: (3, H, W) float32, normalised, on its device."""
+    device = next(network.parameters()).device
+    return to_tensor(image, network.backbone.normalisation, device)  # type: ignore[arg-type, union-attr]
+
+
+def mirrored_batch(view: Pixels, network: nn.Module, flip: bool) -> Tensor:
+    """A view as `network` wants it, and with `flip` its mirror image beside it.
+
+    Returns:
+        (1 or 2, 3, H, W) float32, normalised, on the network's device.
+    """
+    one = image_tensor(view, network)[None]
+    return torch.cat([one, one.flip(3)]) if flip else one

@@ -1,8 +1,7 @@
 """How the creatures of the `shapes` dataset look: outlines as polygons, colours and textures.
 
-In: a random generator, a class and a size. Out: polygons in pixels and RGB fields in [0, 1]. Two
-classes share each body plan, as cats and dogs share fur and legs: a body says that it is one of the
-two, and the part alone says which.
+Two classes share each body plan, as cats and dogs share fur and legs: a body says that it is one of
+the two, and the part alone says which.
 """
 
 import colorsys

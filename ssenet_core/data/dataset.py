@@ -1,87 +1,83 @@
-"""What a dataset's settings say: its splits' ids and shards, its classes, where its files lie.
+"""What a dataset's settings say: ids of its splits and shards, class names, paths, digests.
 
-In: the `dataset` section of the config. Out: ids, names, paths, digests. Cheap enough for a
-workflow to ask while it is read: list and tag files are opened, images never. Fails with
-`SSENetError` when a list or a class file is missing or wrong.
+Cheap enough to ask while the workflow is read: lists and tables are opened, images never. Raises
+`SSENetError` for a list or a file of class names that is missing or wrong.
 """
 
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from ssenet_core.data.layout import (
-    id_problem,
-    listing,
-    read_list,
-    read_text,
-    shortened,
-    unique,
-)
-from ssenet_core.data.tag_table import TagTable, read_tag_table
-from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import is_file
-from ssenet_core.settings import DatasetSettings, ShapesSettings
+from ssenet_core.data.tags import TagTable, read_tag_table
+from ssenet_core.errors import SSENetError, listing, shown
+from ssenet_core.io.files import id_problem, is_file, read_text
+from ssenet_core.settings import DatasetSettings, Settings, ShapesSettings
 
-NAMED = 10  # of a list's faults, in one error
+NAMED = 10  # images in one error
 SPLITS = ("train", "pseudo_eval", "val", "test")
+# fmt: off
 VOC_CLASSES = (
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )
+# fmt: on
 SHAPES_CLASSES = ("ringlet", "starling", "barrow", "crossbeak", "diamondel", "triskel")
 MOST_CLASSES = 254  # label values are bytes, 0 is background and 255 void
+LISTS = "ImageSets/Segmentation"  # folders and lists of PASCAL VOC
+IMAGES = "JPEGImages"
+AUG = "SegmentationClassAug"  # the masks of VOC and of the Semantic Boundaries Dataset
+TRAIN_AUG = f"{LISTS}/train_aug.txt"
+IMAGE_AND_MASK = re.compile(
+    r"/(?P<folder>[^/]+)/(?P<id>[^/]+)\.(?:jpg|jpeg|png)(?:\s+/[^/]+/(?P<mask>[^/]+)\.png)?",
+    re.IGNORECASE,
+)
 
 Item = TypeVar("Item")
 
 
+# Paths
+
+
 def dataset_root(dataset: DatasetSettings) -> Path:
-    """The dataset's folder; a generated dataset without one lies among the results."""
+    """The dataset's folder; by default that of a generated dataset is in the results."""
     if dataset.root is not None:
         return Path(dataset.root)
     return Path("results") / dataset.name / "dataset"
 
 
 def image_path(dataset: DatasetSettings, image_id: str) -> Path:
-    """Where an image lies."""
+    """The path of an image."""
     name = f"{image_id}{dataset.image_suffix}"
     return dataset_root(dataset) / dataset.image_dir / name
 
 
 def mask_path(dataset: DatasetSettings, image_id: str) -> Path | None:
-    """Where an image's mask lies, if it has one; None when the dataset has no masks."""
+    """The path of an image's ground truth mask; None when the dataset has no masks."""
     folder = dataset.mask_dir
     return dataset_root(dataset) / folder / f"{image_id}.png" if folder else None
 
 
 def annotation_path(dataset: DatasetSettings, image_id: str) -> Path:
-    """Where an image's XML annotation lies, if it has one."""
+    """The path of an image's VOC annotation, if it has one."""
     return dataset_root(dataset) / dataset.annotation_dir / f"{image_id}.xml"
 
 
-def masks_are_truth(dataset: DatasetSettings, split: str) -> bool:
-    """Whether the split is scored: then every image needs a mask."""
+def list_path(dataset: DatasetSettings, name: str) -> Path:
+    """The path of a list file, by its name."""
+    return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
+
+
+# Splits
+
+
+def has_ground_truth(dataset: DatasetSettings, split: str) -> bool:
+    """Whether the split is evaluated: then every image needs a ground truth mask."""
     return split in {"pseudo_eval", "val"} and bool(dataset.mask_dir)
 
 
@@ -89,12 +85,12 @@ def split_ids(dataset: DatasetSettings, split: str) -> list[str]:
     """The ids of a split in their order, repeats dropped; none when the split has no list.
 
     They are computed for `shapes`; else they are read from the split's list file, else from its
-    tags file.
+    table of tags.
 
     Raises:
         SSENetError: a list cannot be read or holds lines that are no ids.
     """
-    return unique(listed_ids(dataset, split))
+    return list(dict.fromkeys(listed_ids(dataset, split)))
 
 
 def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
@@ -113,17 +109,85 @@ def listed_ids(dataset: DatasetSettings, split: str) -> list[str]:
             )
         folder = Path(dataset.image_dir).name
         return read_list(list_path(dataset, name), folder)
-    own_table = tag_table(dataset, split) if split != "pseudo_eval" else None
-    return list(own_table.rows) if own_table else []
+    table = tag_table(dataset, split) if split != "pseudo_eval" else None
+    return list(table.rows) if table else []
 
 
-def list_path(dataset: DatasetSettings, name: str) -> Path:
-    """Where the list file of a name lies."""
-    return dataset_root(dataset) / dataset.list_dir / f"{name}.txt"
+def shapes_lists(shapes: ShapesSettings) -> dict[str, list[str]]:
+    """The ids of the generated images, by the name of their list; they are numbered from 1."""
+    ids = [f"shape_{number:05d}" for number in range(1, shapes.train + shapes.val + 1)]
+    return {"train": ids[: shapes.train], "val": ids[shapes.train :]}
+
+
+def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
+    lists = shapes_lists(shapes)
+    if name is None:
+        return []
+    if name not in lists:
+        raise SSENetError(
+            f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
+        )
+    return lists[name]
+
+
+def read_list(path: str | Path, image_folder: str = IMAGES) -> list[str]:
+    """The ids of a list file in its order, repeats included; blank lines are skipped.
+
+    Args:
+        path: the file; each line as in `parse_line`.
+        image_folder: as there.
+
+    Raises:
+        SSENetError: the file cannot be read, or lines are wrong (every one is listed).
+    """
+    ids, problems = [], []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            ids.append(parse_line(line, image_folder))
+        except ValueError as error:
+            problems.append(f"line {number}, {shown(line.strip())}: {error}")
+    if problems:
+        raise SSENetError(listing(f"{path}: {len(problems)} line(s) are not image ids", problems))
+    return ids
+
+
+def parse_line(line: str, image_folder: str = IMAGES) -> str:
+    """The image id of one line of a list file.
+
+    Args:
+        line: a bare id (`2007_000032`), or paths of the image and, after a blank, of its mask
+            (`/JPEGImages/2007_000032.jpg /SegmentationClassAug/2007_000032.png`).
+        image_folder: the folder that a path may name, besides `JPEGImages`.
+
+    Raises:
+        ValueError: the line is neither, or its id cannot name files; the text says why.
+    """
+    entry = line.strip()
+    if entry.startswith("/"):
+        match = IMAGE_AND_MASK.fullmatch(entry)
+        if match is None or match["folder"] not in {IMAGES, image_folder}:
+            raise ValueError("expected an id or '/JPEGImages/id.jpg /SegmentationClass/id.png'")
+        if match["mask"] not in {None, match["id"]}:
+            raise ValueError("the image and the mask have different ids")
+        entry = match["id"]
+    problem = id_problem(entry)
+    if problem is not None:
+        raise ValueError(problem)
+    return entry
+
+
+def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
+    """The split's table of tags (pseudo_eval shares train's), if there is one."""
+    name = dataset.tags_csv.of(split)
+    if name is None:
+        return None
+    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
 
 
 def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) -> list[str]:
-    """Images that have a row in the training images' tags file and stand in no split.
+    """Images that have a row in the training images' table of tags and are in no split.
 
     Args:
         ids: of the splits that there are, by their names.
@@ -133,18 +197,24 @@ def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) ->
     return [image for image in table.rows if image not in listed] if table else []
 
 
-def refuse_strangers(ids: Mapping[str, Iterable[str]]) -> None:
-    """Raise an `SSENetError` if images of pseudo_eval are not among train's, whose maps are scored.
+def check_pseudo_eval_subset(ids: Mapping[str, Iterable[str]]) -> None:
+    """Check that the images of pseudo_eval are training images, whose pseudo labels are evaluated.
 
     Args:
         ids: of the splits that there are, by their names.
+
+    Raises:
+        SSENetError: images of pseudo_eval are not in train.
     """
     train = set(ids.get("train", ()))
-    strangers = [image for image in ids.get("pseudo_eval", ()) if image not in train]
-    if strangers:
+    others = [image for image in ids.get("pseudo_eval", ()) if image not in train]
+    if others:
         heading = "dataset.lists.pseudo_eval: images of training are scored, these are none"
-        more = [f"and {len(strangers) - NAMED} more"] * (len(strangers) > NAMED)
-        raise SSENetError(listing(heading, strangers[:NAMED] + more))
+        more = [f"and {len(others) - NAMED} more"] * (len(others) > NAMED)
+        raise SSENetError(listing(heading, others[:NAMED] + more))
+
+
+# Shards
 
 
 def shard_of(image_id: str, shards: int) -> int:
@@ -172,31 +242,7 @@ def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def shape_id(number: int) -> str:
-    """The id of the generated image `number`, from 1."""
-    return f"shape_{number:05d}"
-
-
-def _shapes_ids(shapes: ShapesSettings, split: str, name: str | None) -> list[str]:
-    train, val = shapes.train, shapes.val
-    numbers = {
-        None: range(0),
-        "train": range(1, train + 1),
-        "val": range(train + 1, train + val + 1),
-    }
-    if name not in numbers:
-        raise SSENetError(
-            f"dataset.lists.{split}: shapes has the lists train and val, found {name!r}"
-        )
-    return [shape_id(number) for number in numbers[name]]
-
-
-def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
-    """The split's tags file (pseudo_eval shares train's), if there is one."""
-    name = dataset.tags_csv.of(split)
-    if name is None:
-        return None
-    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
+# Classes
 
 
 def class_names(dataset: DatasetSettings) -> tuple[str, ...]:
@@ -236,7 +282,7 @@ def _own_classes(dataset: DatasetSettings) -> tuple[str, ...]:
 def _checked(names: list[str], source: str) -> tuple[str, ...]:
     problems = [f"{name!r} is there twice" for name, n in Counter(names).items() if n > 1]
     problems += [
-        f"{shortened(name)}: no class can be called so, as files are: "
+        f"{shown(name)}: no class can be called so, as files are: "
         + ("it has a slash" if "/" in name or "\\" in name else problem)
         for name in names
         if (problem := id_problem(name))
@@ -255,7 +301,7 @@ def files_digest(
     """A short hash that changes when the files behind `ids` do: sizes and times, nothing is opened.
 
     It covers each image, its mask where the split uses masks, its annotation where tags come from
-    XML, and its row in the tags file. A generated image follows from its id and the settings.
+    XML, and its row in the table of tags. A generated image follows from its id and the settings.
 
     Args:
         dataset: the section of the config.
@@ -273,7 +319,7 @@ def files_digest(
     root = os.fspath(dataset_root(dataset))
     places = [] if labels_only else [(f"{root}/{dataset.image_dir}/", dataset.image_suffix)]
     masks_give_tags = "masks" in sources and split != "test" and bool(dataset.mask_dir)
-    if not labels_only and (masks_are_truth(dataset, split) or masks_give_tags):
+    if not labels_only and (has_ground_truth(dataset, split) or masks_give_tags):
         places.append((f"{root}/{dataset.mask_dir}/", ".png"))
     if "xml" in sources:
         places.append((f"{root}/{dataset.annotation_dir}/", ".xml"))
@@ -291,3 +337,28 @@ def _state(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
+
+
+def voc2012_root(settings: Settings) -> Path:
+    """The folder that VOC 2012 is downloaded into."""
+    return Path(settings.download.folder) / "VOC2012"
+
+
+def missing_voc2012(settings: Settings) -> list[Path]:
+    """Folders and lists of VOC 2012 that the configuration needs and that are not on disk.
+
+    Args:
+        settings: the whole configuration. Nothing is missing where its dataset is not in
+            `voc2012_root`.
+    """
+    dataset, root = settings.dataset, voc2012_root(settings)
+    if dataset.source != "voc" or dataset.root is None or dataset.list_dir != LISTS:
+        return []
+    if os.path.realpath(dataset.root) != os.path.realpath(root):
+        return []
+    needed = [IMAGES]
+    if "train_aug" in dataset.lists.plain().values() and not (root / TRAIN_AUG).exists():
+        needed += [AUG, TRAIN_AUG]
+    elif dataset.mask_dir == AUG:
+        needed.append(AUG)
+    return [root / name for name in needed if not (root / name).exists()]

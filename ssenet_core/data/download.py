@@ -19,9 +19,16 @@ from scipy.io.matlab import MatReadError
 from torch.hub import download_url_to_file
 from torchvision.datasets.utils import extract_archive
 
-from ssenet_core.data.layout import listing, read_list, some_of
-from ssenet_core.data.voc2012 import AUG, IMAGES, LISTS, TRAIN_AUG, missing_voc2012, voc2012_root
-from ssenet_core.errors import SSENetError
+from ssenet_core.data.dataset import (
+    AUG,
+    IMAGES,
+    LISTS,
+    TRAIN_AUG,
+    missing_voc2012,
+    read_list,
+    voc2012_root,
+)
+from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import write_text
 from ssenet_core.io.images import write_label_png
 from ssenet_core.jobs import progress

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssenet_core.data.dataset import dataset_root, mask_path
-from ssenet_core.data.layout import listing
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, Photograph, read_photograph, upright

@@ -1,7 +1,7 @@
 """The embedded dataset `shapes`: invented creatures on cluttered ground, made from a seed.
 
-In: a folder and settings. Out: that folder in VOC layout (JPEGImages, SegmentationClass as indexed
-PNG, ImageSets/Segmentation/{train,val}.txt). Image k depends on the seed, the size, the number of
+It is written in VOC layout (JPEGImages, SegmentationClass as indexed PNG,
+ImageSets/Segmentation/{train,val}.txt). Image k depends on the seed, the size, the number of
 classes and k alone, so that more images leave the others as they are.
 """
 
@@ -23,13 +23,12 @@ from ssenet_core.data.creatures import (
     polygon_mask,
     smooth_noise,
 )
-from ssenet_core.data.dataset import SHAPES_CLASSES, shape_id
+from ssenet_core.data.dataset import IMAGES, LISTS, SHAPES_CLASSES, shapes_lists
 from ssenet_core.io.files import atomic_path, write_text
 from ssenet_core.io.images import write_label_png
 from ssenet_core.settings import ShapesSettings
 
 LOG = logging.getLogger("ssenet")
-CLASS_NAMES = SHAPES_CLASSES
 OVERSAMPLING = 3
 SIZES = (0.25, 0.95)  # a creature's length as a share of the image's side
 PAIRED = 0.25  # share of images with two creatures
@@ -44,25 +43,17 @@ def make_shapes(*, root: str | Path, settings: ShapesSettings) -> None:
         root: folder to write into; files that are there already are replaced.
         settings: `seed`, `train` and `val` (numbers of images), `size` (side in pixels), `classes`.
     """
-    root = Path(root)
-    train, val = settings.train, settings.val
-    for number in range(1, train + val + 1):
+    root, lists = Path(root), shapes_lists(settings)
+    for number, image_id in enumerate([*lists["train"], *lists["val"]], start=1):
         image, labels = draw_shapes(
-            seed=settings.seed,
-            number=number,
-            size=settings.size,
-            classes=settings.classes,
+            seed=settings.seed, number=number, size=settings.size, classes=settings.classes
         )
-        with atomic_path(root / "JPEGImages" / f"{shape_id(number)}.jpg") as path:
+        with atomic_path(root / IMAGES / f"{image_id}.jpg") as path:
             Image.fromarray(image).save(path, format="JPEG", quality=95)
-        write_label_png(root / "SegmentationClass" / f"{shape_id(number)}.png", labels)
-    for split, numbers in (
-        ("train", range(1, train + 1)),
-        ("val", range(train + 1, train + val + 1)),
-    ):
-        ids = "".join(f"{shape_id(number)}\n" for number in numbers)
-        write_text(root / "ImageSets" / "Segmentation" / f"{split}.txt", ids)
-    LOG.info("%s: %d images to train on, %d to judge on", root, train, val)
+        write_label_png(root / "SegmentationClass" / f"{image_id}.png", labels)
+    for name, ids in lists.items():
+        write_text(root / LISTS / f"{name}.txt", "".join(f"{image_id}\n" for image_id in ids))
+    LOG.info("%s: %d images to train on, %d to validate on", root, settings.train, settings.val)
 
 
 def draw_shapes(
@@ -133,7 +124,7 @@ def _place_creatures(
 
 
 def _placed(rng: np.random.Generator, kind: int, share: float, side: int) -> Creature:
-    creature = make_creature(rng, body_plan(kind), PARTS[CLASS_NAMES[kind]], share * side)
+    creature = make_creature(rng, body_plan(kind), PARTS[SHAPES_CLASSES[kind]], share * side)
     low, high = creature.bounds()
     room = np.maximum(side - 1 - (high - low), 0)
     return creature.moved(rng.uniform(0, 1, 2) * room - low)
@@ -145,7 +136,7 @@ def _paint(
     """Draw a creature into `canvas` (side, side, 3) and its label value into `labels`, in place."""
     side = len(labels)
     limbs, plate = polygon_mask(creature.limbs, side), polygon_mask([creature.plate], side)
-    colours = PARTS[CLASS_NAMES[kind]].colours
+    colours = PARTS[SHAPES_CLASSES[kind]].colours
     canvas[limbs] = body[limbs]
     canvas[plate] = colours[0]
     canvas[polygon_mask(creature.signs, side) & plate] = colours[1]

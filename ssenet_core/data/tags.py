@@ -1,120 +1,117 @@
-"""Tags of an image from the sources that the settings name, in their order: csv, xml, masks.
+"""Reading of image-level labels (tags) from tables and from VOC annotations.
 
-In: the dataset's settings and an image id. Out: label values, ascending. A source that knows
-nothing of the image is passed over; one that says that the image has none of the classes (a row
-with an empty cell, an annotation without objects, a mask of background) is believed. Faults are
-`SSENetError`s that name the file and the tag.
+Raises `SSENetError` for a file that is no table or no annotation, and for tags that are no classes;
+faults of single rows of a table are kept with it.
 """
 
+import csv
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import ParseError
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ssenet_core.data.dataset import annotation_path, mask_path
-from ssenet_core.data.layout import shortened
-from ssenet_core.data.tag_table import TagTable
-from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import is_file
-from ssenet_core.io.images import VOID, read_label_png
-from ssenet_core.settings import DatasetSettings
+from ssenet_core.errors import SSENetError, shown
+from ssenet_core.io.files import id_problem, read_text
 
 LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 
 
-def find_tags(
-    dataset: DatasetSettings,
-    image_id: str,
-    *,
-    classes: Mapping[str, int],
-    table: TagTable | None,
-    labels: NDArray[np.uint8] | None,
-) -> tuple[int, ...] | None:
-    """The image's tags from the first source that knows the image; None when none does.
+@dataclass(frozen=True)
+class TagTable:
+    """A table of tags: tags by image id in the file's order, and what is wrong with its rows.
+
+    An image with an empty tuple has none of the classes; of one without a row nothing is known.
+    """
+
+    path: str
+    rows: dict[str, tuple[str, ...]]
+    problems: tuple[str, ...]
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """Names in a cell, without repeats.
+
+    With a semicolon anywhere, semicolons separate and names may hold blanks (`potted plant; dog`,
+    `potted plant;`); else blanks separate.
+    """
+    names = text.split(";") if ";" in text else text.split()
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def read_tag_table(path: str | Path, image_suffix: str = ".jpg") -> TagTable:
+    """Read a table of tags; the images' file names may stand for their ids.
 
     Args:
-        dataset: settings; `tags` is the order of the sources.
-        image_id: the image.
-        classes: label value of each class name.
-        table: the tags file, if the split has one.
-        labels: the mask, (H, W), if the image has one whose values are known to be right.
-
-    Returns:
-        Label values, ascending; empty where the image has none of the classes.
+        path: CSV with the columns `image` and `tags`, with commas, semicolons or tabs between them;
+            other columns are ignored, and so are rows without anything in them.
+        image_suffix: dropped from the end of an image's name.
 
     Raises:
-        SSENetError: the annotation cannot be read, or a tag is not a class.
+        SSENetError: no such file, not UTF-8, not CSV, or a column is missing.
     """
-    for source in dataset.tags:
-        if source == "csv" and table and image_id in table.rows:
-            return label_values(table.rows[image_id], classes, f"{table.path}: image {image_id}")
-        if source == "xml" and is_file(path := annotation_path(dataset, image_id)):
-            return label_values(tags_from_xml(path), classes, str(path))
-        if source == "masks" and labels is not None:
-            return tags_from_mask(labels)
-    return None
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise SSENetError(f"{path}: no such tags file ({error})") from error
+    return _read_table(str(path), image_suffix, status.st_mtime_ns, status.st_size)
 
 
-def missing_tags(dataset: DatasetSettings, image_id: str, table: TagTable | None) -> str:
-    """What is not there of an image of which `find_tags` finds nothing, in words."""
-    missing = {
-        "csv": f"no row in {table.path}" if table else "no tags file",
-        "xml": f"no {annotation_path(dataset, image_id)}",
-        "masks": f"no {mask_path(dataset, image_id) or 'mask'}",
-    }
-    found = ", ".join(missing[source] for source in dataset.tags)
-    return f"{found}; a row with an empty cell says: none of the classes" if table else found
+# Workflows ask for one shard's rows at a time; time and size tell whether the file changed.
+@lru_cache(maxsize=8)
+def _read_table(path: str, image_suffix: str, _modified: int, _size: int) -> TagTable:
+    reader = _csv_reader(path, read_text(path))
+    rows: dict[str, tuple[str, ...]] = {}
+    problems = []
+    try:
+        columns = _columns(path, reader)
+        for row in reader:
+            if None not in row and not any((cell or "").strip() for cell in row.values()):
+                continue  # as spreadsheets leave them at the end
+            image_id = (row["image"] or "").strip().removesuffix(image_suffix)
+            if problem := _row_problem(row, columns, image_id, rows):
+                problems.append(f"{path}: line {reader.line_num}: {problem}")
+            else:
+                rows[image_id] = parse_tags(row["tags"])
+    except csv.Error as error:
+        raise SSENetError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
+    return TagTable(path, rows, tuple(problems))
 
 
-def unlearnable(tags: Iterable[Sequence[Any]], classes: Sequence[str]) -> str | None:
-    """Why nothing can be learnt from training images with these tags; None where something can.
-
-    A class is told from the images without it, so one class alone needs images without any.
-
-    Args:
-        tags: of each image, as names or label values.
-        classes: names of the foreground classes.
-    """
-    tagged = [bool(own) for own in tags]
-    if not any(tagged):
-        return (
-            f"no training image has any of the classes ({shortened(', '.join(classes))}); "
-            "tags say what is in an image, and in a mask 255 is void, no class"
-        )
-    if len(classes) == 1 and all(tagged):
-        return (
-            f"every training image has {classes[0]!r}, the only class: what a class looks like is "
-            "learnt from images without it; add some (in a table, rows with an empty cell)"
-        )
-    return None
+def _csv_reader(path: str, text: str) -> "csv.DictReader[str]":
+    """Rows by column; in some countries spreadsheets write no comma between the columns."""
+    first = text.partition("\n")[0]
+    separator = next((mark for mark in ",;\t" if mark in first), ",")
+    return csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
 
 
-def uses_mask(dataset: DatasetSettings, image_id: str, table: TagTable | None) -> bool:
-    """Whether `find_tags` will come to the image's mask."""
-    for source in dataset.tags:
-        if source == "csv" and table and image_id in table.rows:
-            return False
-        if source == "xml" and is_file(annotation_path(dataset, image_id)):
-            return False
-        if source == "masks":
-            return mask_path(dataset, image_id) is not None
-    return False
-
-
-def label_values(names: tuple[str, ...], classes: Mapping[str, int], where: str) -> tuple[int, ...]:
-    """Label values of class names, ascending; `SSENetError` lists the names that are no classes."""
-    unknown = [name for name in names if name not in classes]
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], classes, n=1)
-        hint = f"; is it {near[0]}?" if near else f"; there are {shortened(', '.join(classes))}"
+def _columns(path: str, reader: "csv.DictReader[str]") -> int:
+    """Number of columns; their names are put in small letters."""
+    names = [name.strip().lower() for name in reader.fieldnames or []]
+    if not names.count("image") == names.count("tags") == 1:
         raise SSENetError(
-            f"{where}: not in the list of classes: {', '.join(map(repr, unknown))}{hint}"
+            f"{path}: expected the columns image,tags in the first line, "
+            f"found {shown(','.join(names))}"
         )
-    return tuple(sorted({classes[name] for name in names}))
+    reader.fieldnames = names
+    return len(names)
+
+
+def _row_problem(
+    row: Mapping[str | None, str | None], columns: int, image_id: str, known: Mapping[str, object]
+) -> str | None:
+    """What is wrong with a row, if anything is. `csv` puts cells too many under the key None."""
+    if None in row:
+        return f"expected {columns} cells; separate tags by blanks or semicolons"
+    if None in row.values():
+        hint = "an image with none of the classes has a cell with nothing in it"
+        return f"expected {columns} cells; {hint}"
+    if problem := id_problem(image_id):
+        hint = "; leave the folder out" if "/" in image_id else ""
+        return f"{shown(row['image'])} is not an image id: {problem}{hint}"
+    return f"image {image_id} has a row already" if image_id in known else None
 
 
 def tags_from_xml(path: str | Path) -> tuple[str, ...]:
@@ -142,35 +139,13 @@ def tags_from_xml(path: str | Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def tags_from_mask(labels: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Label values in a mask (H, W), background and void left out, ascending."""
-    return tuple(int(value) for value in np.unique(labels) if value not in {0, VOID})
-
-
-def read_mask(path: str | Path, *, size: tuple[int, int], classes: int) -> NDArray[np.uint8]:
-    """Read a mask and check it against its image.
-
-    Args:
-        path: an indexed PNG.
-        size: the image's width and height.
-        classes: number of foreground classes; 1 to `classes`, 0 and 255 are label values.
-
-    Returns:
-        Label values (H, W).
-
-    Raises:
-        SSENetError: unreadable, of another size, or with other values.
-    """
-    labels = read_label_png(path)
-    height, width = labels.shape
-    if (width, height) != size:
-        raise SSENetError(
-            f"{path}: expected the image's size {size[0]}x{size[1]}, found {width}x{height}"
-        )
-    unknown = [int(value) for value in np.unique(labels) if classes < value < VOID]
+def label_values(names: tuple[str, ...], classes: Mapping[str, int], where: str) -> tuple[int, ...]:
+    """Label values of class names, ascending; `SSENetError` lists the names that are no classes."""
+    unknown = [name for name in names if name not in classes]
     if unknown:
+        near = difflib.get_close_matches(unknown[0], classes, n=1)
+        hint = f"; is it {near[0]}?" if near else f"; there are {shown(', '.join(classes))}"
         raise SSENetError(
-            f"{path}: label values {unknown} are outside the {classes} classes "
-            f"(0 to {classes}, and {VOID} for void); are all classes named, in the masks' order?"
+            f"{where}: not in the list of classes: {', '.join(map(repr, unknown))}{hint}"
         )
-    return labels
+    return tuple(sorted({classes[name] for name in names}))

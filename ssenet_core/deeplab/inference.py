@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.crf import LabelsToBe, dense_crf, labels_to_be, write_labels
-from ssenet_core.data.augment import Pixels
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.views import mirrored_batch, read_views, views_at
+from ssenet_core.data.augment import Pixels, mirrored_batch, read_views, views_at
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
 from ssenet_core.scores import winners

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord
 
 
 class EmptyImages:

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.manifest import Manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, Manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, scores
 from ssenet_core.evaluation.curve import ThresholdCurve

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
+from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.dataset import evenly_spaced
-from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
-from ssenet_core.data.views import image_tensor
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
 from ssenet_core.io.files import write_json

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid

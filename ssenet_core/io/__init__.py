@@ -1,5 +1,5 @@
 """What the stages pass on to each other, as files: each is either whole or absent.
 
-`files` writes atomically and holds JSON and checksums, `images` photographs and label pictures,
-`maps` class activation maps and dense CRF posteriors.
+`files` has atomic writes, text, JSON and checksums; `images` photographs and label PNGs; `maps`
+class activation maps and dense CRF posteriors; `tensors` checkpoints.
 """

@@ -1,6 +1,7 @@
-"""Whole files or none: atomic writes, text, JSON, checksums.
+"""Files of any kind: atomic writes, text, JSON, checksums, and which names files may have.
 
-A disk that is full or may not be written to, and JSON that cannot be read, are an `SSENetError`.
+Raises `SSENetError` for a disk that is full or may not be written to, and for text and JSON that
+cannot be read.
 """
 
 import errno
@@ -13,12 +14,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from ssenet_core.errors import SSENetError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+LONGEST_ID = 200  # bytes: a file's name holds 255, and ids get suffixes and temporary prefixes
+PATH_VARIABLE = re.compile("<[a-z][a-z0-9_]*>")
 FULL = 64 * 1024  # bytes: libraries that say no more than "failed to write" found a full disk
 
 
@@ -81,6 +85,33 @@ def remove_leftovers(paths: Iterable[str | Path]) -> None:
                 Path(entry).unlink(missing_ok=True)
 
 
+def id_problem(image_id: str) -> str | None:
+    """Why `image_id` cannot name files, or None when it can.
+
+    Blanks, dots, leading dashes and letters of any script are fine. Separators, `..`, characters
+    that cannot be printed, and what Snakemake fills in (`{name}` and `<name>`) are not.
+    """
+    if not image_id or image_id != image_id.strip():
+        return "it is empty or has blanks around it"
+    if image_id in {".", ".."} or "/" in image_id or "\\" in image_id:
+        return "an id is a file's name without its folder and suffix"
+    if not image_id.isprintable():
+        return "it has characters that cannot be printed"
+    if "{" in image_id or "}" in image_id:
+        return "braces are wildcards to Snakemake"
+    if PATH_VARIABLE.search(image_id):
+        return "a name in angle brackets is a path variable to Snakemake"
+    if len(image_id.encode()) > LONGEST_ID:
+        return f"it is longer than {LONGEST_ID} bytes"
+    return None
+
+
+def require_plain_file(path: str | Path) -> None:
+    """Raise `OSError` for a missing file, and for pipes and devices: reading may never end."""
+    if not S_ISREG(Path(path).stat().st_mode):
+        raise OSError("it is no plain file")
+
+
 def is_file(path: str | Path) -> bool:
     """Whether there is a plain file; no, too, for names that no file can have."""
     try:
@@ -93,6 +124,20 @@ def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file; `SSENetError` when it is missing or not UTF-8."""
+    try:
+        require_plain_file(path)
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise SSENetError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise SSENetError(
+            f"{path}: expected a text file in UTF-8, cannot read it ({error}); "
+            "a spreadsheet saves one as 'CSV UTF-8'"
+        ) from error
 
 
 def write_json(path: str | Path, content: Any) -> None:

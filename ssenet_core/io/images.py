@@ -1,6 +1,6 @@
-"""Pictures of the pipeline: photographs in, indexed PNGs of labels out and in.
+"""Reading of photographs, reading and writing of indexed PNGs of label values.
 
-A picture that cannot be read, or holds no labels where some are expected, is an `SSENetError`.
+Raises `SSENetError` for a picture that cannot be read, or has no label values where it should.
 """
 
 import warnings
@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from stat import S_ISREG
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.io.files import atomic_path
+from ssenet_core.io.files import atomic_path, require_plain_file
 
 VOID = 255  # the label of pixels that do not count
 # Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.
@@ -33,6 +32,11 @@ def pictures_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path
         for path in folder.iterdir()
         if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
+
+
+def subfolders_with_pictures(folder: Path) -> list[Path]:
+    """Folders in a folder that have pictures in them, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and pictures_in(path))
 
 
 @cache
@@ -74,7 +78,6 @@ def read_label_png(path: str | Path) -> NDArray[np.uint8]:
         SSENetError: missing, damaged, too large, no PNG, or of colours instead of label values.
     """
     with reading(path, "a label PNG"):
-        _require_plain_file(path)
         with Image.open(path, formats=("PNG",)) as image:
             image.verify()  # the checksums, which reading alone ignores; it uses up the image
         with Image.open(path, formats=("PNG",)) as image:
@@ -89,6 +92,35 @@ def read_label_png(path: str | Path) -> NDArray[np.uint8]:
     return labels
 
 
+def read_mask(path: str | Path, *, size: tuple[int, int], classes: int) -> NDArray[np.uint8]:
+    """Read a ground truth mask and check it against its image.
+
+    Args:
+        path: an indexed PNG.
+        size: the image's width and height.
+        classes: number of foreground classes; 1 to `classes`, 0 and 255 are label values.
+
+    Returns:
+        Label values (H, W).
+
+    Raises:
+        SSENetError: unreadable, of another size, or with other values.
+    """
+    labels = read_label_png(path)
+    height, width = labels.shape
+    if (width, height) != size:
+        raise SSENetError(
+            f"{path}: expected the image's size {size[0]}x{size[1]}, found {width}x{height}"
+        )
+    unknown = [int(value) for value in np.unique(labels) if classes < value < VOID]
+    if unknown:
+        raise SSENetError(
+            f"{path}: label values {unknown} are outside the {classes} classes "
+            f"(0 to {classes}, and {VOID} for void); are all classes named, in the masks' order?"
+        )
+    return labels
+
+
 def load_image(path: str | Path) -> Image.Image:
     """Read a photograph as RGB, in its stored orientation: masks are drawn on stored pixels.
 
@@ -97,18 +129,9 @@ def load_image(path: str | Path) -> Image.Image:
     Raises:
         SSENetError: missing, damaged, too large, or of another format or range than photographs.
     """
-    with reading(path, f"an image ({', '.join(FORMATS)})"):
-        _require_plain_file(path)
-        with Image.open(path, formats=FORMATS) as image:
-            return as_rgb(image)
-
-
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Width and height of a photograph, of which the header alone is read; errors as above."""
-    with reading(path, f"an image ({', '.join(FORMATS)})"):
-        _require_plain_file(path)
-        with Image.open(path, formats=FORMATS) as image:
-            return image.size
+    expected = f"an image ({', '.join(FORMATS)})"
+    with reading(path, expected), Image.open(path, formats=FORMATS) as image:
+        return as_rgb(image)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -127,13 +150,8 @@ def reading(path: str | Path, what: str) -> Iterator[None]:
         with warnings.catch_warnings():
             # Twice as many pixels as it warns of are an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            require_plain_file(path)
             yield
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise SSENetError(f"{path}: expected {what}, cannot read it ({reason})") from error
-
-
-def _require_plain_file(path: str | Path) -> None:
-    """Refuse pipes and devices, whose reading may never end."""
-    if not S_ISREG(Path(path).stat().st_mode):
-        raise OSError("it is no plain file")

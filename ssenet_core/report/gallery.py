@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
 from ssenet_core.io.images import VOID, label_picture, read_label_png

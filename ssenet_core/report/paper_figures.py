@@ -12,9 +12,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps
-from ssenet_core.data.layout import some_of
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, some_of
 from ssenet_core.io.files import atomic_path
 from ssenet_core.io.images import load_image, write_png
 from ssenet_core.models.checkpoints import load_checkpoint

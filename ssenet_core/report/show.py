@@ -12,8 +12,7 @@ from typing import Any
 
 from ssenet_core.affinity.labels import confident_labels
 from ssenet_core.data.dataset import SPLITS
-from ssenet_core.data.manifest import Manifest, load_manifest
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json
 from ssenet_core.io.images import SUFFIXES, VOID, read_label_png, write_png

@@ -1,4 +1,4 @@
-"""Ids, classes and digests from the settings alone."""
+"""List files, ids, classes, shards and digests from the settings alone."""
 
 import os
 import subprocess
@@ -13,19 +13,22 @@ from stage_settings import changed
 
 from ssenet_core.data.dataset import (
     VOC_CLASSES,
+    check_pseudo_eval_subset,
     class_names,
     dataset_root,
     evenly_spaced,
     files_digest,
     image_path,
     mask_path,
-    refuse_strangers,
+    parse_line,
+    read_list,
     shard_ids,
     shard_of,
     split_ids,
     unlisted_rows,
 )
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import id_problem
 from ssenet_core.settings import DatasetSettings
 from ssenet_core.settings.sections import SplitLists
 
@@ -40,6 +43,7 @@ SHAPES = DatasetSettings.model_validate(
 )
 IDS = st.lists(st.text(max_size=8), max_size=40, unique=True)
 COUNTS = st.integers(1, 20)
+NAMES = st.text(min_size=1, max_size=30).filter(lambda name: id_problem(name) is None)
 
 
 def test_ids_come_from_lists_and_tags_files(voc: Dataset) -> None:
@@ -65,12 +69,12 @@ def test_rows_in_no_list_and_scored_images_that_do_not_train_are_found(voc: Data
         image for image in ids["train"] if image not in {"a", *ids["val"]}
     ]
     assert unlisted_rows(changed(voc, {"tags": ["xml"]}), {"train": []}) == []
-    refuse_strangers(ids)
+    check_pseudo_eval_subset(ids)
     with pytest.raises(SSENetError, match=r"pseudo_eval: images of training.*\n  x\n  y$"):
-        refuse_strangers({"train": ["a"], "pseudo_eval": ["a", "x", "y"]})
+        check_pseudo_eval_subset({"train": ["a"], "pseudo_eval": ["a", "x", "y"]})
     many = [str(number) for number in range(13)]
     with pytest.raises(SSENetError, match=r"\n  9\n  and 3 more$"):
-        refuse_strangers({"train": ["a"], "pseudo_eval": many})
+        check_pseudo_eval_subset({"train": ["a"], "pseudo_eval": many})
 
 
 def test_shapes_ids_are_computed() -> None:
@@ -151,7 +155,7 @@ def test_digest_of_generated_images_follows_what_makes_them() -> None:
 
 def test_a_workflow_can_ask_without_heavy_imports() -> None:
     code = (
-        "import sys, ssenet_core.data.dataset, ssenet_core.data.layout;"
+        "import sys, ssenet_core.data.dataset;"
         "print([m for m in ('torch', 'h5py', 'numpy', 'PIL', 'defusedxml') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -199,3 +203,72 @@ def test_chosen_images_are_evenly_apart(length: int, count: int) -> None:
 
 def test_of_none_or_for_none_nothing_is_chosen() -> None:
     assert evenly_spaced([], 3) == evenly_spaced(["a"], 0) == []
+
+
+@given(NAMES)
+def test_both_forms_give_the_id(name: str) -> None:
+    assert parse_line(f"  {name}\r") == name
+    assert parse_line(f"/JPEGImages/{name}.jpg") == name
+    assert parse_line(f"/JPEGImages/{name}.jpg /SegmentationClassAug/{name}.png") == name
+
+
+@given(st.text(max_size=60))
+def test_any_line_is_an_id_or_refused(line: str) -> None:
+    try:
+        image_id = parse_line(line)
+    except ValueError:
+        return
+    assert id_problem(image_id) is None
+    assert (Path("folder") / f"{image_id}.jpg").resolve().parent == Path("folder").resolve()
+
+
+@pytest.mark.parametrize("name", ["a b", "été", "-rf", "10_12.v2", ".hidden", "名前", "a..b"])
+def test_unusual_names_are_ids(name: str) -> None:
+    assert parse_line(name) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "..",
+        ".",
+        "../up",
+        "a/../../b",
+        "/etc/passwd",
+        "/etc/shadow.png",
+        "/JPEGImages/../x.jpg",
+        "/JPEGImages/...jpg",
+        "/JPEGImages/a.jpg /SegmentationClassAug/b.png",
+        "a\\b",
+        "a\tb",
+        "nul\0",
+        "{image}",
+        "x" * 201,
+    ],
+)
+def test_lines_that_are_no_ids_are_refused(line: str) -> None:
+    with pytest.raises(ValueError):
+        parse_line(line)
+
+
+def test_list_keeps_order_and_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_bytes("\ufeffb\r\n\r\n/JPEGImages/a.jpg /M/a.png\n b \nc\n".encode())
+    assert read_list(path) == ["b", "a", "b", "c"]
+    path.write_text("/photos/a.png\n")
+    assert read_list(path, "photos") == ["a"]
+
+
+def test_every_bad_line_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("good\n../up\n/absolute\n")
+    with pytest.raises(SSENetError, match=r"(?s)train\.txt.*line 2.*\.\./up.*line 3.*/absolute"):
+        read_list(path)
+
+
+def test_lists_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SSENetError, match=r"none\.txt: no such file"):
+        read_list(tmp_path / "none.txt")
+    (tmp_path / "image.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(SSENetError, match=r"image\.txt: expected a text file"):
+        read_list(tmp_path / "image.txt")

@@ -12,9 +12,8 @@ from file_server import FileServer, serving
 from voc_archives import MORE, TRAIN, VAL, labels_of, packed, sbd_archive, voc_archive, voc_overlay
 
 from ssenet_core.data import download as module
+from ssenet_core.data.dataset import missing_voc2012, read_list
 from ssenet_core.data.download import RESNET38_PARAMS, download
-from ssenet_core.data.layout import read_list
-from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import read_label_png
 from ssenet_core.settings import Settings, merged, read_configuration

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 from stage_settings import changed
 
-from ssenet_core.data.dataset import split_ids
-from ssenet_core.data.manifest import build_manifest, load_manifest
-from ssenet_core.data.shapes import CLASS_NAMES, draw_shapes, make_shapes
+from ssenet_core.data.check import check_split
+from ssenet_core.data.dataset import SHAPES_CLASSES, split_ids
+from ssenet_core.data.manifest import load_manifest
+from ssenet_core.data.shapes import draw_shapes, make_shapes
 from ssenet_core.io.images import read_label_png, voc_palette
 from ssenet_core.settings import DatasetSettings, ShapesSettings
 
@@ -63,9 +64,9 @@ def test_creatures_vary_as_described() -> None:
 
 
 def test_all_creatures_can_be_drawn() -> None:
-    drawn = [draw_shapes(seed=0, number=k, size=32, classes=len(CLASS_NAMES)) for k in range(30)]
+    drawn = [draw_shapes(seed=0, number=k, size=32, classes=len(SHAPES_CLASSES)) for k in range(30)]
     assert {int(v) for _, labels in drawn for v in np.unique(labels)} == set(
-        range(len(CLASS_NAMES) + 1)
+        range(len(SHAPES_CLASSES) + 1)
     )
 
 
@@ -81,9 +82,9 @@ def test_manifest_takes_tags_from_the_masks(tmp_path: Path) -> None:
     }
     dataset = DatasetSettings.model_validate(section)
     output = tmp_path / "train.json"
-    build_manifest(dataset=dataset, split="train", output=output, disjoint_from={})
+    check_split(dataset=dataset, split="train", output=output)
     manifest = load_manifest(output)
-    assert manifest.classes == CLASS_NAMES[:4]
+    assert manifest.classes == SHAPES_CLASSES[:4]
     for record in manifest.images:
         labels = read_label_png(tmp_path / "made/SegmentationClass" / f"{record.id}.png")
         assert set(record.tags) == set(np.unique(labels).tolist()) - {0}

@@ -10,7 +10,7 @@ from tiny_network import Normalised
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.data.views import views_at
+from ssenet_core.data.augment import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.export import ImageScores

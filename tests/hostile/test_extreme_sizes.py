@@ -1,7 +1,7 @@
 """Photographs of one pixel and of 20,000 x 10 through every stage, at a tiny width of network."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from ssenet_core.affinity.inference import random_walk
 from ssenet_core.affinity.training import ConfidentViews
 from ssenet_core.cam.inference import infer_cam
 from ssenet_core.cam.training import TaggedViews
-from ssenet_core.data.manifest import build_manifest, load_manifest
-from ssenet_core.data.manifest_entries import to_json
+from ssenet_core.data.check import check_split
+from ssenet_core.data.manifest import load_manifest
 from ssenet_core.deeplab.inference import predict
 from ssenet_core.deeplab.training import LabelledViews
 from ssenet_core.evaluation.stages import (
@@ -79,7 +79,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     section = {"name": "d", "source": "voc", "root": str(root), "classes": CLASSES, "list_dir": "."}
     dataset = DatasetSettings.model_validate(section | {"lists": {"val": "list"}})
     made = Run(root)
-    build_manifest(dataset=dataset, split="val", output=made.manifest, disjoint_from={})
+    check_split(dataset=dataset, split="val", output=made.manifest)
     for kind in ("cam", "affinity", "deeplab"):
         write_network(root / f"{kind}.pt", kind, CLASSES)
     infer_cam(made.shard("maps", ".h5"), CAM.inference, checkpoint=root / "cam.pt")
@@ -151,10 +151,11 @@ def test_every_training_sees_crops_of_one_size(run: Run) -> None:
 @pytest.mark.parametrize("size", [(64, 56), (8, 8)])
 def test_a_photograph_that_changed_its_size_is_named(run: Run, tmp_path: Path, size: Any) -> None:
     """Changed behind the back of a running workflow: no stage goes on with what does not fit."""
-    record = replace(load_manifest(run.manifest).record("odd"), image=tmp_path / "odd.jpg")
-    record.image.write_bytes(encoded(Image.new("RGB", size), "JPEG"))
+    image = tmp_path / "odd.jpg"
+    image.write_bytes(encoded(Image.new("RGB", size), "JPEG"))
     manifest = read_json(run.manifest)
-    manifest["images"] = [to_json(record)]
+    (entry,) = (entry for entry in manifest["images"] if entry["id"] == "odd")
+    manifest["images"] = [entry | {"image": str(image)}]
     write_json(tmp_path / "val.json", manifest)
     later = Run(tmp_path)
     paths = {"maps_dir": run.root / "maps"}
@@ -172,4 +173,4 @@ def test_a_photograph_that_changed_its_size_is_named(run: Run, tmp_path: Path, s
         lambda: LabelledViews(images, run.root / "walk", DEEPLAB)[Draw(0, 0)],
     ]
     for step in steps:
-        assert tried("photographs that changed", step, record.image) is None
+        assert tried("photographs that changed", step, image) is None

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import damaged, many, tried, written
 
-from ssenet_core.data.dataset import class_names
-from ssenet_core.data.layout import id_problem, read_list
+from ssenet_core.data.check import find_tags
+from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import FORMAT_VERSION, Manifest, load_manifest
-from ssenet_core.data.tag_table import read_tag_table
-from ssenet_core.data.tags import LARGEST_ANNOTATION, find_tags, tags_from_xml
+from ssenet_core.data.tags import LARGEST_ANNOTATION, read_tag_table, tags_from_xml
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import id_problem
 from ssenet_core.settings import DatasetSettings
 
 WAYS_OUT = ["..", ".", "../up", "a/b", "/etc/passwd", "a\\..\\b", "..\\up", "~/x", "a/../../b"]

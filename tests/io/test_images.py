@@ -1,11 +1,19 @@
 """Pictures: label values survive PNG, and what is no label picture or photograph is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.io.images import load_image, read_label_png, voc_palette, write_label_png
+from ssenet_core.io.images import (
+    load_image,
+    read_label_png,
+    read_mask,
+    voc_palette,
+    write_label_png,
+)
 
 
 @pytest.fixture
@@ -61,3 +69,14 @@ def test_photographs_keep_their_stored_orientation(tmp_path):
 def test_a_missing_file_is_named(tmp_path, read):
     with pytest.raises(SSENetError, match="nowhere"):
         read(tmp_path / "nowhere")
+
+
+def test_masks_are_checked_against_image_and_classes(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    labels = np.array([[0, 3, 255], [4, 9, 0]], np.uint8)
+    write_label_png(path, labels)
+    assert np.array_equal(read_mask(path, size=(3, 2), classes=9), labels)
+    with pytest.raises(SSENetError, match=r"a\.png.*size 2x3, found 3x2"):
+        read_mask(path, size=(2, 3), classes=9)
+    with pytest.raises(SSENetError, match=r"a\.png.*\[4, 9\].*0 to 3"):
+        read_mask(path, size=(3, 2), classes=3)

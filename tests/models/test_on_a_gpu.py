@@ -23,7 +23,7 @@ from ssenet_core.affinity.training import pair_loss
 from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.data.views import views_at
+from ssenet_core.data.augment import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.models.checkpoints import build_network

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssenet_core.data.manifest_entries import ImageRecord
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.images import VOID, write_label_png
 from ssenet_core.report.gallery import Subject
 
@@ -14,7 +14,10 @@ CLASSES = ("background", "cat")
 
 def iou(path: Path, truth: np.ndarray, answer: np.ndarray) -> float | None:
     write_label_png(path, truth)
-    record = ImageRecord("a", path, path, *truth.shape, (1,), "")
+    height, width = truth.shape
+    record = ImageRecord(
+        id="a", image=path, mask=path, width=width, height=height, tags=(1,), sha256=""
+    )
     return Subject(record, CLASSES).labels("DeepLab", "DeepLab", path, answer).iou
 
 

@@ -1,11 +1,12 @@
-"""From a folder of photographs and a table of tags to a configuration file, and what to say of it.
+"""Writing of a configuration for someone's own photographs, and what to tell their owner.
 
-In: what `ssenet init` was told. Out: the file, the lists of the splits beside it, and lines for a
-person. Nothing is written before everything is checked, and nothing that is there is overwritten
-unless that was asked for.
+Nothing is written before everything is checked, and nothing that exists is overwritten unless that
+was asked for. Raises `SSENetError` for whatever is wrong with the photographs, tags, masks, lists
+or weights, and for files that exist.
 """
 
 import difflib
+import os
 import re
 import shlex
 import statistics
@@ -15,23 +16,29 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ssenet_core.data.layout import listing, some_of
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.errors import SSENetError
+from ssenet_core.errors import SSENetError, listing, some_of
+from ssenet_core.init.choose import (
+    Machine,
+    Weights,
+    choose_sizes,
+    first_weights,
+    this_machine,
+)
+from ssenet_core.init.survey import Splits, Survey, check_masks, split, survey
 from ssenet_core.io.files import write_text
 from ssenet_core.models.pretrained import IMAGENET
-from ssenet_core.own_data.machine import Machine, this_machine
-from ssenet_core.own_data.overlay import dataset_settings, overlay_text
-from ssenet_core.own_data.sizes import choose_sizes, stages
-from ssenet_core.own_data.split import Splits, check_masks, split
-from ssenet_core.own_data.survey import Survey, survey
-from ssenet_core.own_data.weights import Weights, first_weights
+from ssenet_core.settings import DatasetSettings, validated
+from ssenet_core.settings.sections import NAME
 
+TEMPLATES = Path(__file__).parent / "templates"
 MEASURED = (  # docs/results.md
     "How long: 414 photographs of 320 pixels took 26 minutes on 2 CPU cores with 70 epochs for the "
     "first network; the file says how many these have."
 )
-NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 FEW = 10  # training photographs of a class, below which it is worth a word
 LARGE = 1000  # pixels; CRF and walk work at the photographs' full size
 ALIKE = 0.85  # of the letters of two class names, from which it is worth a word
@@ -67,7 +74,7 @@ class Request:
     force: bool = False
 
 
-def set_up(request: Request, machine: Machine | None = None) -> list[str]:
+def write_configuration(request: Request, machine: Machine | None = None) -> list[str]:
     """Check the photographs, write the configuration, and say what was found and what to do.
 
     Args:
@@ -87,30 +94,89 @@ def set_up(request: Request, machine: Machine | None = None) -> list[str]:
     found = survey(request.folder, request.table, request.classes)
     if not request.force:
         _refuse_other_results(name, found.folder)
-    masked, strange = check_masks(found, request.masks) if request.masks else (None, [])
+    masked, mismatched = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
     weights = first_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights)
-    listed = bool(splits.val or splits.pseudo_eval)
-    dataset = dataset_settings(
-        name, found, splits, lists=lists if listed else None, masks=request.masks
+    file = shlex.quote(str(_from_here(out)))
+    text = _rendered(
+        "configuration.yaml.j2",
+        file=file,
+        dataset=_dataset_settings(name, found, splits, lists, request.masks),
+        sizes=sizes,
+        machine=machine,
+        weights=weights,
     )
-    files = _list_files(lists, splits) if listed else {}
-    shown = shlex.quote(str(_from_here(out)))
-    settings = stages(sizes, weights)
-    files[out] = overlay_text(shown, dataset, settings, sizes, machine, weights)
+    files = _list_files(lists, splits) | {out: text}
     _write(files, request.force)
+    # The scales of views go with the network, so they are given.
+    scales = ",".join(f"{scale:g}" for scale in sizes.prediction)
+    steps = _rendered("next_steps.txt.j2", name=name, file=file, masks=bool(masked), scales=scales)
     return [
         *_described(found, splits, masked, machine),
-        *_notes(found, splits, strange),
-        *_missing_weights(weights, shown),
+        *_notes(found, splits, mismatched),
+        *_missing_weights(weights, file),
         "",
         "Written:",
         *(f"  {_from_here(path)}" for path in files),
         "",
-        *_next_steps(name, shown, settings["deeplab"]["defaults"]["prediction"], bool(masked)),
+        *steps.splitlines(),
         *([] if machine.gpu or weights else ["", MEASURED]),
     ]
+
+
+def _rendered(template: str, **values: Any) -> str:
+    """A file of `templates/`, filled in; its filter `yaml` writes a value on one line of YAML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = yaml_value
+    return environment.get_template(template).render(values)
+
+
+def yaml_value(value: Any) -> str:
+    """A value on one line of YAML, quoted where it could be read as something else."""
+    text = yaml.safe_dump(
+        [value], default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf")
+    )
+    return text.strip()[1:-1]
+
+
+def _dataset_settings(
+    name: str, found: Survey, splits: Splits, lists: Path, masks: Path | None
+) -> DatasetSettings:
+    """The section `dataset`; folders are relative to that of the photographs.
+
+    Args:
+        name: of the folder in results/.
+        found: the photographs.
+        splits: their ids.
+        lists: the folder for the lists of the splits.
+        masks: the folder of the masks, if there are any.
+    """
+    root = found.folder.resolve()
+
+    def relative(path: Path) -> str:
+        return os.path.relpath(path.resolve(), root)
+
+    table = relative(found.table)
+    section = {
+        "name": name,
+        "source": "voc",
+        "root": str(root),
+        "image_dir": ".",
+        "image_suffix": found.suffix,
+        "classes": found.classes,
+        "tags": ["csv"],
+        "tags_csv": {"train": table, "val": table if splits.val else None},
+        "mask_dir": relative(masks) if masks else None,
+        "list_dir": relative(lists) if splits.lists.train else ".",
+        "lists": splits.lists,
+    }
+    return validated(DatasetSettings, section, "dataset")
 
 
 def _checked_name(name: str) -> str:
@@ -154,12 +220,10 @@ def _plain_name(folder: Path) -> str:
 
 
 def _list_files(folder: Path, splits: Splits) -> dict[Path, str]:
-    scored = [] if splits.pseudo_eval == splits.train else splits.pseudo_eval
-    named = {"train": splits.train, "pseudo_eval": scored, "val": splits.val}
+    """The texts of the list files, by their paths."""
     return {
         folder / f"{name}.txt": "".join(f"{image_id}\n" for image_id in ids)
-        for name, ids in named.items()
-        if ids
+        for name, ids in splits.files().items()
     }
 
 
@@ -175,6 +239,7 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
 def _described(
     found: Survey, splits: Splits, masked: set[str] | None, machine: Machine
 ) -> list[str]:
+    """What was found: photographs, classes, splits, masks, the machine."""
     widths, heights = zip(*((r.width, r.height) for r in found.records), strict=True)
     counts = found.count_of(found.ids)
     sizes = f"{min(widths)} to {max(widths)} pixels wide, {min(heights)} to {max(heights)} high"
@@ -194,44 +259,64 @@ def _described(
     return [*lines, f"machine      {machine.described()}"]
 
 
-def _notes(found: Survey, splits: Splits, strange: list[str]) -> list[str]:
+def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
+    """What the owner of the photographs should know.
+
+    Args:
+        mismatched: ids of the photographs whose masks have classes that the tags do not name.
+    """
     notes = []
     if found.without_row:
         notes.append(
             f"{len(found.without_row)} photograph(s) in the folder have no row and are left out: "
             f"{some_of(found.without_row)}"
         )
-    if found.turned:
+    if found.rotated:
         notes.append(
-            f"{found.turned} photograph(s) say by an EXIF entry that they are to be turned; they "
+            f"{found.rotated} photograph(s) say by an EXIF entry that they are to be turned; they "
             "are used as they are stored. If that is not upright, turn the pixels first"
         )
-    if strange:
+    if mismatched:
         notes.append(
-            f"{len(strange)} mask(s) have classes that the tags do not name: {', '.join(strange)}"
+            f"{len(mismatched)} mask(s) have classes that the tags do not name: "
+            f"{', '.join(mismatched)}"
         )
-    for names in _alike(found.classes):
-        notes.append(f"{names}: look alike; is it one class, written in two ways?")
-    trained = found.count_of(splits.train)
-    every = [tag for tag, count in trained.items() if count == len(splits.train)]
-    few = [f"{tag} {count}" for tag, count in trained.items() if count < FEW and tag not in every]
-    if every:
-        notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
-    without = found.without_classes(splits.train)
+    notes += [
+        f"{names}: look alike; is it one class, written in two ways?"
+        for names in _alike(found.classes)
+    ]
+    notes += _class_notes(found, splits.train) + _size_notes(found)
+    return [f"note         {note}" for note in notes]
+
+
+def _class_notes(found: Survey, train: Sequence[str]) -> list[str]:
+    """What to say of classes that all or few training photographs have."""
+    notes = []
+    counts = found.count_of(train)
+    every = [name for name, count in counts.items() if count == len(train)]
+    few = [f"{name} {count}" for name, count in counts.items() if count < FEW and name not in every]
+    without = found.without_classes(train)
     if len(found.classes) == 1 and without < FEW:
         few.append(f"{without} with none")
+    if every:
+        notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
     if few:
         notes.append(f"few training photographs to learn from: {', '.join(few)}")
+    return notes
+
+
+def _size_notes(found: Survey) -> list[str]:
+    """What to say of photographs that are large, or of very different sizes."""
     longest = [max(record.width, record.height) for record in found.records]
     if max(longest) > LARGE:
-        notes.append(
+        return [
             f"{sum(edge > LARGE for edge in longest)} photograph(s) have more than {LARGE} pixels "
             "a side: CRF and walk work at full size, and take long and much memory. Shrink them "
             "first, to 500 pixels say (docs/own-data.md)"
-        )
-    elif max(longest) > UNEVEN * statistics.median(longest):
-        notes.append("the photographs' sizes differ much; sizes are chosen for the median")
-    return [f"note         {note}" for note in notes]
+        ]
+    if max(longest) > UNEVEN * statistics.median(longest):
+        return ["the photographs' sizes differ much; sizes are chosen for the median"]
+    return []
 
 
 def _missing_weights(weights: Weights | None, file: str) -> list[str]:
@@ -250,29 +335,4 @@ def _alike(classes: Sequence[str]) -> list[str]:
         f"{first} and {second}"
         for first, second in combinations(classes, 2)
         if difflib.SequenceMatcher(a=first.casefold(), b=second.casefold()).ratio() >= ALIKE
-    ]
-
-
-def _next_steps(name: str, file: str, prediction: Mapping[str, Any], masks: bool) -> list[str]:
-    """What to run, and where to look; sizes of views go with the network, so they are said."""
-    report = f"results/{name}/report"
-    network = f"results/{name}/deeplab/ssenet/default/default/model.pt"
-    scales = ",".join(f"{scale:g}" for scale in prediction["scales"])
-    lines = [
-        "Next, in the folder of the workflow:",
-        f"  snakemake --cores all --configfile {file} --dry-run   # what will be made",
-        f"  snakemake --cores all --configfile {file}",
-        *([f"  ssenet results {report}/results.json"] if masks else []),
-        "And with photographs that have no tags, of about the same size:",
-        f"  ssenet predict --model {network} --scales {scales} --overlay --out segmented PHOTOS",
-        "",
-    ]
-    if masks:
-        return [*lines, f"Scores, and photographs through every stage: {report}/index.html"]
-    labels = f"results/{name}/affinity/ssenet/default/pseudo_labels/train"
-    return [
-        *lines,
-        "There are no masks, so nothing is scored. What came out is there to be looked at:",
-        f"  photographs through every stage, training curves: {report}/index.html",
-        f"  pseudo labels of every training photograph: {labels}",
     ]

@@ -10,12 +10,12 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
+from ssenet_core.data.check import configured_splits, examine_images, split_problems
 from ssenet_core.data.dataset import class_names, split_ids
-from ssenet_core.data.manifest import examine_images, write_manifest
-from ssenet_core.data.manifest_parts import configured, split_problems
-from ssenet_core.own_data.machine import Machine
-from ssenet_core.own_data.setup import Request, set_up
-from ssenet_core.own_data.split import draw
+from ssenet_core.data.manifest import write_manifest
+from ssenet_core.init.choose import Machine
+from ssenet_core.init.survey import draw_validation
+from ssenet_core.init.write import Request, write_configuration, yaml_value
 from ssenet_core.settings import load, merged
 
 LAPTOP = Machine(cores=2, memory=24)
@@ -29,7 +29,7 @@ def test_tags_alone(photos: Path, capsys) -> None:
     assert sorted(path.name for path in Path().iterdir()) == sorted(
         [photos.name, "tags.csv", "Zo-s-photos.yaml"]
     )
-    assert configured(dataset) == ["train"]
+    assert configured_splits(dataset) == ["train"]
     assert split_ids(dataset, "train") == [f"Zoë {number}" for number in range(10)]
     assert class_names(dataset) == ("cat", "dog", "potted plant")
     assert split_problems(dataset, "train") == []
@@ -66,6 +66,12 @@ def test_a_list_to_validate(photos: Path, capsys) -> None:
     assert split_ids(dataset, "val") == ["Zoë 3", "Zoë 7"]
     assert len(split_ids(dataset, "train")) == 8
     assert split_problems(dataset, "val") == []
+    twice = "".join(f"Zoë {number}\n" for number in range(9)) + "Zoë 0.jpg\n"
+    Path("val.txt").write_text(twice, encoding="utf-8")
+    Path("tags.csv").write_text(
+        "image,tags\n" + "".join(f"Zoë {number},cat dog\n" for number in range(10)), "utf-8"
+    )
+    assert init(photos.name, "tags.csv", "--val", "val.txt", "--name", "twice") == 0
     Path("val.txt").write_text("Zoë 3\nzebra\n", encoding="utf-8")
     assert "image zebra: no row in" in failure(
         capsys, photos.name, "tags.csv", "--val", "val.txt", "--name", "y"
@@ -132,7 +138,7 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
         save(folder / f"{number}.png", number, (320, 2))
         rows.append(f"{number},{'cat' if number % 2 else 'dog'}")
     (tmp_path / "tags.csv").write_text("\n".join(rows))
-    set_up(Request(folder, tmp_path / "tags.csv"), LAPTOP)
+    write_configuration(Request(folder, tmp_path / "tags.csv"), LAPTOP)
     recipe = yaml.safe_load((ROOT / "recipes" / "msrc14.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     written = config_of(tmp_path / "photos.yaml")
@@ -147,8 +153,8 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     request = Request(photos, Path("tags.csv").absolute(), weights="none", force=True)
     crops = []
     for machine in (LAPTOP, SERVER):
-        assert "2 CPU cores" in "\n".join(set_up(request, LAPTOP))
-        set_up(request, machine)
+        assert "2 CPU cores" in "\n".join(write_configuration(request, LAPTOP))
+        write_configuration(request, machine)
         config = config_of(Path("Zo-s-photos.yaml"))
         crops.append(config.cam.defaults.crop)
         compute = config.compute
@@ -225,11 +231,20 @@ def test_one_class_and_photographs_with_none(photos: Path, capsys) -> None:
     assert sorted(int(name[-1]) % 2 for name in split_ids(dataset, "val")) == [0, 0, 1, 1]
 
 
+@given(st.text(min_size=1).filter(str.isprintable))
+def test_any_text_is_read_back_from_the_configuration(text: str) -> None:
+    written = yaml_value(text)
+    assert yaml.safe_load(f"key: {written} # comment\n") == {"key": text}
+    assert yaml.safe_load(f"key: {{a: {written}, b: {yaml_value([text, None])}}}") == {
+        "key": {"a": text, "b": [text, None]}
+    }
+
+
 @given(st.lists(st.sets(st.integers(1, 3)), min_size=2, max_size=60), st.floats(0.1, 0.9))
 def test_a_drawn_share_keeps_that_of_photographs_with_none(tags, share) -> None:
     of = {f"image {number}": tuple(own) for number, own in enumerate(tags)}
     count = round(share * len(of))
-    taken = draw(list(of), count, of)
+    taken = draw_validation(list(of), count, of)
     without = {name for name, own in of.items() if not own}
     assert len(taken) <= count
     wanted = count * len(without) / len(of)

@@ -1,1 +1,0 @@
-"""A configuration for someone's own photographs: what `ssenet init` checks, chooses and writes."""

@@ -183,7 +183,7 @@ def tag_table(dataset: DatasetSettings, split: str) -> TagTable | None:
     name = dataset.tags_csv.of(split)
     if name is None:
         return None
-    return read_tag_table(dataset_root(dataset) / name, dataset.image_suffix)
+    return read_tag_table(dataset_root(dataset) / name)
 
 
 def unlisted_rows(dataset: DatasetSettings, ids: Mapping[str, Iterable[str]]) -> list[str]:

@@ -19,7 +19,13 @@ from ssenet_core.data.dataset import dataset_root, mask_path
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
-from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, Photograph, read_photograph, upright
+from ssenet_core.io.photographs import (
+    PHOTOGRAPH_SUFFIXES,
+    Photograph,
+    photographs_in,
+    read_photograph,
+    upright,
+)
 from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings
 
@@ -69,23 +75,6 @@ def find_originals(folder: str | Path, ids: Iterable[str]) -> dict[str, Path]:
         heading = f"{folder}: expected one photograph an image ({suffixes})"
         raise SSENetError(listing(heading, problems))
     return {image: found[image][0] for image in ids}
-
-
-def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
-    """All photographs in a folder and its subfolders, by id; hidden ones are left out."""
-    root = Path(folder)
-    found: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not hidden and path.is_file():
-            found.setdefault(image_id(inside), []).append(path)
-    return found
-
-
-def image_id(inside: Path) -> str:
-    """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
-    return "_".join(inside.with_suffix("").parts)
 
 
 def working_dataset(

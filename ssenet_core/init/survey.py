@@ -112,7 +112,7 @@ def survey(folder: str | Path, table: str | Path, classes: str | Path | None = N
 
 def _read_rows(table: Path, suffix: str) -> TagTable:
     """The table of tags, of which at least one row can be used."""
-    rows = read_tag_table(table, suffix)
+    rows = read_tag_table(table)
     if not rows.rows and rows.problems:
         raise SSENetError(
             listing(f"{table}: no row can be used, nothing is written", rows.problems)

@@ -96,6 +96,23 @@ def read_photograph(path: str | Path, longest_edge: int | None = None) -> Photog
     return Photograph(image, width, height, orientation, form, plain)
 
 
+def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
+    """All photographs in a folder and its subfolders, by id; hidden ones are left out."""
+    root = Path(folder)
+    found: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not hidden and path.is_file():
+            found.setdefault(image_id(inside), []).append(path)
+    return found
+
+
+def image_id(inside: Path) -> str:
+    """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
+    return "_".join(inside.with_suffix("").parts)
+
+
 def upright(labels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Labels (H, W) that were drawn on stored pixels, turned as the photograph is."""
     if orientation not in TURNS:

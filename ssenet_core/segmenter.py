@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from ssenet_core.deeplab.inference import label_probabilities, likeliest
+from ssenet_core.deeplab.inference import label_probabilities
 from ssenet_core.io.images import as_rgb
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
+from ssenet_core.scores import argmax_and_max
 from ssenet_core.settings import (
     BilateralKernel,
     CrfSettings,
@@ -108,7 +109,7 @@ class Segmenter:
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The label value of each pixel, (H, W) uint8; `classes` has their names."""
-        return likeliest(self.probabilities(image))
+        return argmax_and_max(self.probabilities(image))[0]
 
     def probabilities(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.float32]:
         """The labels' probabilities, (classes + 1, H, W) float32, background first.

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import MULTI_SCALE
+from ssenet_core.evaluation.stages import MULTI_SCALE
 from ssenet_core.report.results import Entry, base_variant
 
 SIZE = (3.8, 2.7)  # inches

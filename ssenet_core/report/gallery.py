@@ -20,7 +20,7 @@ from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, score
 from ssenet_core.io.images import VOID, label_picture, read_label_png
 from ssenet_core.io.maps import read_maps, read_refined
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
-from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.scores import labels_at_threshold
 
 COLUMNS = ("Photo", "Truth", "CAM", "CAM labels", "CAM + CRF", "Random walk", "DeepLab")
 HEAT_SHARE = 0.6  # of the overlay's colour where a map is 1
@@ -75,8 +75,7 @@ class Subject:
             picture = heat_overlay(self.photograph, heat, share)
             yield _view("CAM", f"CAM of {self.classes[label]}", picture, notes=notes)
         if alpha is not None:
-            background = constant_background(found.maps, alpha)
-            labels = labels_from_scores(with_background(found.maps, background), found.classes)
+            labels = labels_at_threshold(found.maps, found.classes, alpha)
             yield self.labels("CAM labels", f"labels at {alpha:g}", path, labels)
 
     def labels(self, stage: str, title: str, path: str | Path, labels: Labels) -> View:

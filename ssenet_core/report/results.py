@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT, MULTI_SCALE
+from ssenet_core.evaluation.stages import EQUIVARIANCE, FORMAT, MULTI_SCALE
 from ssenet_core.io.files import read_json
 
 STAGES = {

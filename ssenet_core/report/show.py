@@ -20,7 +20,7 @@ from ssenet_core.io.images import SUFFIXES, VOID, read_label_png, write_png
 from ssenet_core.io.maps import read_refined
 from ssenet_core.pictures import View, picture_sheet
 from ssenet_core.report.gallery import ImageViews, Subject, label_view
-from ssenet_core.scores import labels_from_scores
+from ssenet_core.scores import labels_from_scores, power_of
 
 ALPHA = 0.2  # background score where the run says none, as in config.yaml
 STRIDE = 8  # pixels a cell of AffinityNet's labels
@@ -175,10 +175,10 @@ def _refined_views(path: Path, subject: Subject) -> Iterator[View]:
     if found.labels is not None:
         yield subject.labels("CAM + CRF", "CRF, constant background", path, found.labels)
     # "power-4" before "power-24": the strong background first.
-    powers = sorted(found.posteriors, key=lambda name: float(name.rpartition("-")[2]))
+    powers = sorted(found.posteriors, key=power_of)
     for name in powers:
         labels = labels_from_scores(found.posteriors[name], found.classes)
-        title = f"CRF, background ^{name.rpartition('-')[2]}"
+        title = f"CRF, background ^{power_of(name):g}"
         yield subject.labels("CAM + CRF", title, path, labels)
     if len(powers) == 2:
         low, high = (found.posteriors[name] for name in powers)

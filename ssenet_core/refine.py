@@ -1,7 +1,6 @@
 """Dense CRF of class activation maps: affinity labels for one shard of images (rule refine_cam).
 
-In: photographs and their class activation maps. Out: one HDF5 file an image with the posteriors of
-each background score, and the labels of the constant one. Bad images are all named in one error.
+`refine_cam` raises one `SSENetError` that names every image whose files are bad.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +40,10 @@ class _Task:
 def refine_cam(
     shard: Shard, settings: RefineSettings, *, maps_dir: str | Path, workers: int = 1
 ) -> None:
-    """Refine the class activation maps of one shard's images, `{image id}.h5` each.
+    """Refine the class activation maps of one shard's images.
+
+    An image's HDF5 file has the posteriors of each background score, and the labels of the constant
+    one.
 
     Args:
         shard: the job's images.
@@ -67,12 +69,15 @@ def refine_cam(
 def refine(
     photograph: NDArray[np.uint8], maps: ClassMaps, settings: RefineSettings
 ) -> RefinedScores:
-    """CRF posteriors of one image, one set a background, all from one inference.
+    """CRF posteriors of one image for each background, all from one inference.
 
     Args:
         photograph: RGB, (H, W, 3) uint8.
         maps: class maps of the same H and W; without classes all is background.
         settings: as in `refine_cam`.
+
+    Returns:
+        Posteriors of the backgrounds of `settings.powers`, and labels of the constant background.
     """
     backgrounds = {
         power_name(power): power_background(maps.maps, power) for power in settings.powers
@@ -87,7 +92,7 @@ def refine(
 
 
 def _refine_file(task: _Task) -> str | None:
-    """Refine one image; return what is wrong with its files, if anything is."""
+    """Refine one image; returns the error message if its files are bad."""
     try:
         photograph = task.image.photograph()
         maps = maps_on(photograph, task.image, task.maps)
@@ -99,7 +104,7 @@ def _refine_file(task: _Task) -> str | None:
 
 @contextmanager
 def _outcomes(tasks: Sequence[_Task], workers: int) -> Iterator[Iterator[str | None]]:
-    """Yield the outcomes of the tasks in their order, from this process or from a pool of them."""
+    """Yield the tasks' error messages in order, from this process or from a pool of processes."""
     workers = min(workers, len(tasks))
     if workers <= 1:
         yield map(_refine_file, tasks)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.crf import LabelsToBe, dense_crf, labels_to_be, write_labels
+from ssenet_core.crf import LabelInputs, dense_crf, label_inputs, write_labels
 from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.views import mirrored_batch, read_views, views_at
@@ -35,9 +35,9 @@ def predict(
     network, facts = load_checkpoint(checkpoint, DeepLabTraining, pick_device())
     classes = np.arange(1, len(facts.classes) + 1)
 
-    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelsToBe:
+    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelInputs:
         probabilities = network_probabilities(network, *given, settings)
-        return labels_to_be(probabilities, classes, given[0], settings.crf)
+        return label_inputs(probabilities, classes, given[0], settings.crf)
 
     map_images(
         shard,

@@ -30,7 +30,7 @@ for number, title in TABLE_TITLES.items():
                 title=title,
                 models=table_models(number),
                 published=SHOWN.published,
-                code=code("table", "ssenet_core.report.paper_tables"),
+                code=code("table", "ssenet_core.report.paper"),
             message:
                 title
             script:
@@ -67,7 +67,7 @@ if "test" in SPLITS:
             runtime=growing(30),
         params:
             predictions_dir=folder_of("predictions"),
-            code=code("test_archive", "ssenet_core.report.paper_tables"),
+            code=code("test_archive", "ssenet_core.report.paper"),
         message:
             "Packing the predictions of test for VOC's evaluation server"
         script:
@@ -127,7 +127,7 @@ if "pseudo_eval" in SCORED:
                 runtime=growing(10),
             params:
                 number=number,
-                code=code("scale_figure", "ssenet_core.report.paper_figures"),
+                code=code("scale_figure", "ssenet_core.report.paper"),
             message:
                 f"Figure {number}"
             script:
@@ -164,7 +164,7 @@ rule figure1:
         runtime=growing(10),
     params:
         names=SHOWN.compared,
-        code=code("figure1", "ssenet_core.report.paper_figures"),
+        code=code("figure1", "ssenet_core.report.paper"),
     message:
         "Figure 1"
     script:
@@ -195,7 +195,7 @@ rule figure2:
         names=SHOWN.compared,
         scales=SHOWN.scales,
         precision=SETTINGS.cam.defaults.inference.precision,
-        code=code("figure2", "ssenet_core.report.paper_figures"),
+        code=code("figure2", "ssenet_core.report.paper"),
     message:
         "Figure 2"
     script:
@@ -228,7 +228,7 @@ if "val" in SPLITS:
         params:
             images=figure_ids("val"),
             predictions_dir=folder_of("predictions"),
-            code=code("figure6", "ssenet_core.report.paper_figures"),
+            code=code("figure6", "ssenet_core.report.paper"),
         message:
             "Figure 6"
         script:

@@ -25,8 +25,9 @@ from ssenet_core.io.images import VOID, write_png
 from ssenet_core.pictures import View, class_colour
 from ssenet_core.report import figures, results
 from ssenet_core.report.gallery import ImageViews, contact_sheet, gallery_image
-from ssenet_core.report.paper_tables import Models, paper_score
+from ssenet_core.report.paper import paper_score
 from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
+from ssenet_core.settings import SerSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 85
@@ -91,7 +92,8 @@ def build_report(
     classes = _classes(entries, splits)
     images = [_gallery_image(item, splits, classes, entries) for item in gallery]
     rows = make_rows(entries)
-    models = settings.get("cam", {}) if published else {}
+    cams = settings.get("cam", {}) if published else {}
+    regularisers = {name: SerSettings.model_validate(cam["ser"]) for name, cam in cams.items()}
     cam = next((item["cam"] for item in gallery if item.get("cam")), None)
     page = _template().render(
         title=title,
@@ -100,8 +102,8 @@ def build_report(
         classes=classes,
         rows=rows,
         published=published,
-        paper=partial(paper_score, cams=models),
-        tiles=_tiles(rows, cam, models),
+        paper=partial(paper_score, cams=regularisers),
+        tiles=_tiles(rows, cam, regularisers),
         empty_table=results.empty_table(rows),
         scale_table=results.scale_table(by_scale),
         equivariance_table=results.equivariance_table(measured) if measured else None,
@@ -167,13 +169,15 @@ def _charts(
     }
 
 
-def _tiles(rows: Sequence[Row], cam: str | None, models: Models) -> list[dict[str, Any]]:
+def _tiles(
+    rows: Sequence[Row], cam: str | None, regularisers: Mapping[str, SerSettings]
+) -> list[dict[str, Any]]:
     """One row a stage, of the chain whose images the page shows, and what stands beside.
 
     Args:
         rows: of the results table.
         cam: the chain's CAM variant; None takes each stage's first row.
-        models: settings of the CAM variants where the paper's numbers stand beside.
+        regularisers: of the CAM variants, where the paper's numbers are shown too.
     """
     tiles = []
     for stage, what in LEGENDS.items():
@@ -185,7 +189,7 @@ def _tiles(rows: Sequence[Row], cam: str | None, models: Models) -> list[dict[st
             if answers:
                 best = max(answer.miou.mean or 0.0 for answer in answers)
                 beside.append(f"best trivial answer {best:.1f}")
-            if (paper := paper_score(row, models)) is not None:
+            if (paper := paper_score(row, regularisers)) is not None:
                 beside.append(f"paper {paper:.1f}")
             tiles.append({"name": STAGES[stage], "what": what, "miou": row.miou, "beside": beside})
     return tiles

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_files import SER, equivariance, evaluation
+from evaluation_files import equivariance, evaluation
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json
@@ -20,8 +20,7 @@ from ssenet_core.report.figures import (
     training_chart,
     variant_series,
 )
-from ssenet_core.report.paper_tables import paper_score
-from ssenet_core.report.results import load_scales, make_rows, scale_table
+from ssenet_core.report.results import load_scales, scale_table
 
 CURVE = {
     "alpha": [0.1, 0.2],
@@ -130,28 +129,3 @@ def test_the_same_panel_gives_the_same_picture():
     panel = Panel("Title", "x", "y", [Line([1, 2], [3, None], 0)], "words", logarithmic=True)
     assert svg(panel, LIGHT) == svg(panel, LIGHT)
     assert svg(panel, LIGHT) != svg(panel, DARK)
-
-
-@pytest.mark.parametrize(
-    ("stage", "variant", "split", "score"),
-    [
-        ("cam", "ssenet", "pseudo_eval", 49.8),
-        ("cam", "baseline", "pseudo_eval", 47.3),
-        ("random_walk", "half/default", "pseudo_eval", 61.7),
-        ("deeplab", "ssenet/d/d", "val", 63.3),
-        ("deeplab", "half/d/d", "val", None),
-        ("crf", "ssenet", "pseudo_eval", None),
-        ("cam", "ssenet", "val", None),
-        ("cam", "turned", "pseudo_eval", None),
-        ("cam", "unknown", "pseudo_eval", None),
-    ],
-)
-def test_the_papers_number_is_of_the_same_stage_and_rate(stage, variant, split, score):
-    cams = {
-        "baseline": {"ser": SER | {"weight": 0}},
-        "ssenet@2": {"ser": SER},
-        "half": {"ser": SER | {"rate": 0.5}},
-        "turned": {"ser": SER | {"transforms": ["rotate"]}},
-    }
-    row = make_rows([evaluation(stage, variant, 50.0, split=split)])[0]
-    assert paper_score(row, cams) == score

@@ -82,7 +82,7 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from ssenet_core.report.show import show_image
+    from ssenet_core.report.gallery import show_image
 
     print(show_image(options.image, options.results, options.out))
 

@@ -24,7 +24,7 @@ from ssenet_core.io.files import write_json, write_text
 from ssenet_core.io.images import VOID, write_png
 from ssenet_core.pictures import View, class_colour
 from ssenet_core.report import figures, results
-from ssenet_core.report.gallery import ImageViews, contact_sheet, gallery_image
+from ssenet_core.report.gallery import GalleryItem, ImageViews, contact_sheet, gallery_image
 from ssenet_core.report.paper import paper_score
 from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
 from ssenet_core.settings import SerSettings
@@ -51,7 +51,7 @@ def build_report(
     metrics: Paths,
     benchmarks: Paths,
     manifests: Paths,
-    gallery: Sequence[Mapping[str, Any]],
+    gallery: Sequence[GalleryItem],
     output_json: str | Path,
     output_markdown: str | Path,
     output_html: str | Path,
@@ -70,9 +70,7 @@ def build_report(
         metrics: training name ("cam/ssenet") to its metrics CSV.
         benchmarks: "stage/anything" to Snakemake's benchmark TSV.
         manifests: split to manifest; those of the gallery's splits are needed.
-        gallery: images to show: "id", "split", "cam" (variant), and of "maps_dir", "refined_dir",
-            "pseudo_dir", "prediction_dir" what there is; "alpha" where no evaluation of that CAM
-            says at which background score its maps become labels.
+        gallery: images to show.
         output_json: everything, for programs.
         output_markdown: the tables.
         output_html: the report.
@@ -90,11 +88,11 @@ def build_report(
     settings = json.loads(json.dumps(settings, default=str))
     splits = {split: load_manifest(path) for split, path in manifests.items()}
     classes = _classes(entries, splits)
-    images = [_gallery_image(item, splits, classes, entries) for item in gallery]
+    images = [_gallery_image(item, splits) for item in gallery]
     rows = make_rows(entries)
     cams = settings.get("cam", {}) if published else {}
     regularisers = {name: SerSettings.model_validate(cam["ser"]) for name, cam in cams.items()}
-    cam = next((item["cam"] for item in gallery if item.get("cam")), None)
+    cam = next((item.cam for item in gallery if item.cam), None)
     page = _template().render(
         title=title,
         splits=splits.values(),
@@ -123,21 +121,13 @@ def build_report(
     LOG.info("%s: %d rows of results, %d images, %.1f MB; %s", output_html, *counts)
 
 
-def _gallery_image(
-    item: Mapping[str, Any],
-    splits: Mapping[str, Manifest],
-    classes: Sequence[str],
-    entries: Sequence[results.Entry],
-) -> ImageViews:
-    split = item["split"]
-    if split not in splits:
+def _gallery_image(item: GalleryItem, splits: Mapping[str, Manifest]) -> ImageViews:
+    if item.split not in splits:
         raise SSENetError(
-            f"gallery image {item['id']}: expected a manifest of its split {split}, found those of "
-            f"{', '.join(splits) or 'no split'}"
+            f"gallery image {item.id}: expected a manifest of its split {item.split}, found those "
+            f"of {', '.join(splits) or 'no split'}"
         )
-    alphas = [e["alpha"] for e in entries if e["stage"] == "cam" and e["name"] == item.get("cam")]
-    alpha = item.get("alpha", alphas[0] if alphas else None)
-    return gallery_image(item, splits[split].record(item["id"]), classes, alpha)
+    return gallery_image(item, splits[item.split])
 
 
 def _classes(entries: Sequence[results.Entry], splits: Mapping[str, Manifest]) -> list[str]:

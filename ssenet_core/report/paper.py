@@ -21,7 +21,7 @@ from ssenet_core.io.files import atomic_path, write_json, write_text
 from ssenet_core.io.images import load_image, write_png
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
 from ssenet_core.report.figures import LIGHT, draw, scale_curves, scale_panel, style
-from ssenet_core.report.gallery import contact_sheet, gallery_image
+from ssenet_core.report.gallery import GalleryItem, contact_sheet, gallery_image
 from ssenet_core.report.results import (
     NONE,
     Row,
@@ -335,7 +335,7 @@ def figure6(
         output: PNG to write.
     """
     split = load_manifest(manifest)
+    items = [GalleryItem(name, split.split, prediction_dir=predictions_dir) for name in images]
+    shown = [gallery_image(item, split) for item in items]
     classes = ["background", *split.classes]
-    item = {"split": split.split, "prediction_dir": predictions_dir}
-    shown = [gallery_image(item, record, classes, None) for record in split.select(list(images))]
     write_png(output, contact_sheet(shown, classes, f"Predictions on {split.split}"))

@@ -16,6 +16,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.stages import evaluate_labels
 from ssenet_core.io.images import write_label_png
 from ssenet_core.pictures import class_colour
+from ssenet_core.report.gallery import GalleryItem
 
 SECTIONS = {
     "results",
@@ -123,7 +124,7 @@ def test_the_papers_numbers_stand_beside_where_they_were_published(report, run, 
 
 def test_pictures_say_what_is_in_them(report, run):
     alts = [a["alt"] for a in Page((report / "index.html").read_text()).all("img")]
-    shown = [alt for alt in alts if alt.startswith(f"Truth of {run['gallery'][0]['id']}: ")]
+    shown = [alt for alt in alts if alt.startswith(f"Truth of {run['gallery'][0].id}: ")]
     names = shown[0].partition(": ")[2].split(", ")
     assert names[0] == "background"
     assert set(names[1:]) < set(CLASSES)
@@ -183,7 +184,7 @@ def test_photographs_with_nothing_in_them_are_told_apart(run, tmp_path):
     changes = {
         "evaluations": [tmp_path / "scores.json"],
         "manifests": {"val": val.manifest},
-        "gallery": [{"id": name, "split": "val", "alpha": 0.2, **folders} for name in val.ids],
+        "gallery": [GalleryItem(name, "val", **folders) for name in val.ids],
     }
     text = build(run, tmp_path / "report", **changes)
     page = Page(text)

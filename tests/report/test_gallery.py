@@ -1,4 +1,4 @@
-"""`ssenet show`: one picture of all that a run has made of an image."""
+"""Pictures of an image, their IoU, and `ssenet show`, which puts all of them on one sheet."""
 
 import shutil
 from pathlib import Path
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.cli import main
+from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.io.images import load_image, write_label_png
+from ssenet_core.io.images import VOID, load_image, write_label_png
 from ssenet_core.pictures import GAP, THUMBNAIL, View, class_colour, text_font
-from ssenet_core.report.gallery import ImageViews
-from ssenet_core.report.show import one_image, show_image
+from ssenet_core.report.gallery import ImageViews, Subject, one_image, show_image
 
 TRAIN, VAL = "pseudo_eval_1", "val_0"
 
@@ -230,3 +230,19 @@ def test_damaged_files_are_named(results: Path) -> None:
     path.write_text("no picture")
     with pytest.raises(SSENetError, match=f"{TRAIN}.png: "):
         shown(results, TRAIN)
+
+
+def iou(path: Path, truth: np.ndarray, answer: np.ndarray) -> float | None:
+    write_label_png(path, truth)
+    record = ImageRecord("a", path, path, *truth.shape, (1,), "")
+    return Subject(record, ("background", "cat")).labels("DeepLab", "DeepLab", path, answer).iou
+
+
+def test_void_around_a_thing_does_not_mark_it_down(tmp_path):
+    truth = np.full((8, 8), VOID, np.uint8)
+    truth[2:6, 2:6] = 1
+    answer = np.where(truth == 1, 1, 0).astype(np.uint8)
+    answer[2, 2] = 0
+    assert iou(tmp_path / "a.png", truth, answer) == pytest.approx(100 * 15 / 16)
+    nothing = np.zeros((8, 8), np.uint8)
+    assert iou(tmp_path / "b.png", nothing, nothing) == 100

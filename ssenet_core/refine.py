@@ -3,9 +3,8 @@
 `refine_cam` raises one `SSENetError` that names every image whose files are bad.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,16 +26,6 @@ from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard, maps_on
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a worker needs for one image."""
-
-    image: ImageRecord
-    maps: Path
-    output: Path
-    settings: RefineSettings
-
-
 def refine_cam(
     shard: Shard, settings: RefineSettings, *, maps_dir: str | Path, workers: int = 1
 ) -> None:
@@ -54,12 +43,12 @@ def refine_cam(
     Raises:
         SSENetError: names every image whose files are missing, damaged or do not fit together.
     """
-    tasks = [
-        _Task(image, Path(maps_dir) / f"{image.id}.h5", output, settings)
-        for image, output in shard.pairs()
-    ]
-    with _outcomes(tasks, workers) as outcomes:
-        steps = progress(outcomes, total=len(tasks), description="dense CRF")
+    pairs = shard.pairs()
+    workers = min(workers, len(pairs))
+    refine_file = partial(_refine_file, settings=settings, maps_dir=Path(maps_dir))
+    with worker_pool(workers) if workers > 1 else nullcontext() as pool:
+        found = pool.map(refine_file, pairs) if pool else map(refine_file, pairs)
+        steps = progress(found, total=len(pairs), description="dense CRF")
         faults = [fault for fault in steps if fault is not None]
     if faults:
         raise SSENetError("\n".join(faults))
@@ -91,23 +80,15 @@ def refine(
     return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
 
 
-def _refine_file(task: _Task) -> str | None:
-    """Refine one image; returns the error message if its files are bad."""
+def _refine_file(
+    pair: tuple[ImageRecord, Path], settings: RefineSettings, maps_dir: Path
+) -> str | None:
+    """Refine one image into its file; returns the error message if its files are bad."""
+    image, output = pair
     try:
-        photograph = task.image.photograph()
-        maps = maps_on(photograph, task.image, task.maps)
-        write_refined(task.output, refine(np.array(photograph), maps, task.settings))
+        photograph = image.photograph()
+        maps = maps_on(photograph, image, maps_dir / f"{image.id}.h5")
+        write_refined(output, refine(np.array(photograph), maps, settings))
     except SSENetError as error:
         return str(error)
     return None
-
-
-@contextmanager
-def _outcomes(tasks: Sequence[_Task], workers: int) -> Iterator[Iterator[str | None]]:
-    """Yield the tasks' error messages in order, from this process or from a pool of processes."""
-    workers = min(workers, len(tasks))
-    if workers <= 1:
-        yield map(_refine_file, tasks)
-        return
-    with worker_pool(workers) as pool:
-        yield pool.map(_refine_file, tasks)

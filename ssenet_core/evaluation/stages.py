@@ -6,7 +6,7 @@ another size than its mask, or holds labels that are none of the classes.
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -163,20 +163,16 @@ def evaluate_trivial(*, manifest: str | Path, output: str | Path, ellipse: float
         SSENetError: a mask is missing or damaged.
     """
     split = load_manifest(manifest)
-    answers: dict[str, Callable[[ImageRecord], Labels]] = {
-        "tag": lambda record: tag_answer(record.height, record.width, record.tags or ()),
-        "ellipse": lambda record: ellipse_answer(
-            record.height, record.width, record.tags or (), ellipse
-        ),
-    }
-    totals = {key: np.zeros((split.num_classes,) * 2, dtype=np.int64) for key in answers}
+    totals = {key: LabelTotal(split.num_classes) for key in ("tag", "ellipse")}
     for record, truth in images_with_masks(split, "Scoring trivial answers"):
+        facts = record.height, record.width, record.tags or ()
         with naming_file(record.mask, record):
-            for key, answer in answers.items():
-                totals[key] += confusion_matrix(truth, answer(record), split.num_classes)
+            totals["tag"].add(record, truth, tag_answer(*facts))
+            totals["ellipse"].add(record, truth, ellipse_answer(*facts, ellipse))
     known = all(record.tags is not None for record in split.images)
     entries = [
-        score_entry(split, "trivial", key, total, tags_used=known) for key, total in totals.items()
+        score_entry(split, "trivial", key, total.confusion, tags_used=known)
+        for key, total in totals.items()
     ]
     content = {"format": FORMAT, "stage": "trivial", "split": split.split, "answers": entries}
     write_json(output, content)

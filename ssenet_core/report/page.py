@@ -1,7 +1,7 @@
 """The report of a run: its results as JSON and Markdown, an HTML page, and a sheet of pictures.
 
-The page is one file that needs nothing else, and works without scripts, which only filter, sort and
-enlarge its pictures. `SSENetError` names an input that is missing, damaged or of another run.
+The page is one file that needs nothing else. It works without scripts, which only filter, sort and
+enlarge its pictures. An input that is missing, damaged or of another run is an `SSENetError`.
 """
 
 import base64
@@ -22,6 +22,7 @@ from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json, write_text
 from ssenet_core.io.images import VOID, write_png
+from ssenet_core.jobs import rough_duration
 from ssenet_core.pictures import View, class_colour
 from ssenet_core.report import figures, results
 from ssenet_core.report.gallery import GalleryItem, ImageViews, contact_sheet, gallery_image
@@ -31,14 +32,13 @@ from ssenet_core.settings import SerSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 85
-LEGENDS = {
+TILES = {
     "cam": "class activation maps",
     "crf": "maps after the dense CRF",
     "random_walk": "pseudo labels",
     "deeplab": "segmentation network",
 }
-# A job has more as soon as it computes: with less it had ended when Snakemake looked again.
-LEAST_MIB = 50
+LEAST_MIB = 50  # a job that is recorded with less had ended before Snakemake measured it
 
 Paths = Mapping[str, str | Path]
 
@@ -65,7 +65,7 @@ def build_report(
 
     Args:
         evaluations: JSON files of `evaluation.stages`.
-        trivial: JSON files of the trivial answers.
+        trivial: JSON files of `evaluate_trivial`.
         equivariance: JSON files of `evaluation.equivariance`.
         metrics: training name ("cam/ssenet") to its metrics CSV.
         benchmarks: "stage/anything" to Snakemake's benchmark TSV.
@@ -78,7 +78,7 @@ def build_report(
         title: heading of all of them.
         settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
         scales: JSON files of `evaluation.scales`, as far as there are any.
-        published: stand the paper's numbers beside; they are about VOC 2012 alone.
+        published: show the paper's numbers too; they are about VOC 2012 alone.
 
     Raises:
         SSENetError: an input is missing, damaged, or does not fit the others.
@@ -147,7 +147,7 @@ def _charts(
     measured: Sequence[results.Entry],
     metrics: Paths,
 ) -> dict[str, figures.Chart | None]:
-    """The charts by their names; a variant keeps its colour in all that name variants."""
+    """The charts by their names; a variant has the same colour in all of them."""
     named = [*(entry for entry in entries if entry["stage"] == "cam"), *scales, *measured]
     series = figures.variant_series([entry["name"] for entry in named])
     trainings = {name: figures.read_metrics(path) for name, path in metrics.items()}
@@ -162,7 +162,7 @@ def _charts(
 def _tiles(
     rows: Sequence[Row], cam: str | None, regularisers: Mapping[str, SerSettings]
 ) -> list[dict[str, Any]]:
-    """One row a stage, of the chain whose images the page shows, and what stands beside.
+    """The mIoU of each stage, of the chain whose images the page shows, and scores to compare.
 
     Args:
         rows: of the results table.
@@ -170,7 +170,7 @@ def _tiles(
         regularisers: of the CAM variants, where the paper's numbers are shown too.
     """
     tiles = []
-    for stage, what in LEGENDS.items():
+    for stage, what in TILES.items():
         chosen = [row for row in rows if row.stage == stage]
         own = [row for row in chosen if cam and row.cam == base_variant(cam)]
         for row in (own or chosen)[:1]:
@@ -186,7 +186,7 @@ def _tiles(
 
 
 class StageCost(NamedTuple):
-    """What the jobs of one stage took, in seconds and MiB; None where no memory was measured."""
+    """Time (seconds) and memory (MiB) of a stage's jobs; None where no memory was measured."""
 
     stage: str
     jobs: int
@@ -221,16 +221,11 @@ def stage_costs(benchmarks: Paths) -> list[StageCost]:
 
 def duration(seconds: float) -> str:
     """Seconds as "4.2 s", "3 min 05 s" or "2 h 10 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{seconds:.1f} s" if seconds < 60 else rough_duration(seconds)
 
 
 def _described(image: ImageViews, view: View, classes: Sequence[str]) -> str:
-    """The text that stands for a picture: what it is, and the classes in it."""
+    """A picture's alternative text: what it is, and the classes in it."""
     if view.labels:
         found = (classes[label] for label in view.labels if label != VOID)
         return f"{view.title} of {image.id}: {', '.join(found) or 'no class'}"

@@ -110,7 +110,7 @@ def build_report(
         gallery=images,
         described=partial(_described, classes=classes),
     )
-    write_json(output_json, results.results(entries, title, settings, measured, by_scale))
+    write_json(output_json, results.results_json(entries, title, settings, measured, by_scale))
     write_text(output_markdown, results.markdown(entries, title, measured))
     write_png(output_gallery, contact_sheet(images, classes, title))
     write_text(output_html, page)

@@ -327,7 +327,7 @@ def judged_on(rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def results(
+def results_json(
     entries: Sequence[Entry],
     title: str,
     settings: Any,

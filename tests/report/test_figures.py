@@ -1,4 +1,6 @@
-"""What the report's figures show, and their colours."""
+"""What the report's figures show, their colours, and the training metrics behind them."""
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from ssenet_core.report.figures import (
     Line,
     Panel,
     equivariance_chart,
+    read_metrics,
     scale_chart,
     svg,
     threshold_chart,
@@ -129,3 +132,24 @@ def test_the_same_panel_gives_the_same_picture():
     panel = Panel("Title", "x", "y", [Line([1, 2], [3, None], 0)], "words", logarithmic=True)
     assert svg(panel, LIGHT) == svg(panel, LIGHT)
     assert svg(panel, LIGHT) != svg(panel, DARK)
+
+
+def test_metrics_keep_steps_and_loss_parts(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,epoch,lr,loss,ser\n1,0,0.1,2.5,\n2,0,0.09,2.0,0.5\n")
+    found = read_metrics(path)
+    assert list(found.index) == [1, 2]
+    assert list(found) == ["loss", "ser"]
+    assert list(found["loss"]) == [2.5, 2.0]
+    assert math.isnan(found["ser"][1])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "step,loss\n1,much\n", "step,loss\n1\n"])
+def test_broken_metrics_are_named_or_empty(tmp_path, content):
+    path = tmp_path / "metrics.csv"
+    path.write_text(content)
+    if content.endswith("1\n"):  # a row that was cut off before its losses
+        assert math.isnan(read_metrics(path)["loss"][1])
+    else:
+        with pytest.raises(SSENetError, match=r"metrics\.csv: expected"):
+            read_metrics(path)

@@ -31,7 +31,7 @@ COLUMNS = ("Photo", "Truth", "CAM", "CAM labels", "CAM + CRF", "Random walk", "D
 HEAT_SHARE = 0.6  # opacity of a map over its photograph where the map is 1
 LARGE = 480  # pixels, the longer side of an enlarged picture
 ALPHA = 0.2  # background threshold where none is given, as in config.yaml
-STRIDE = 8  # pixels along the edge of a cell of AffinityNet's labels
+STRIDE = 8  # pixels along the edge of a cell of AffinityNet's labels where none is given
 
 Labels = NDArray[np.uint8]
 
@@ -125,8 +125,13 @@ class Subject:
         iou = sum(foreground) / len(foreground) if foreground else found[0]
         return _label_view(stage, title, labels, notes=notes, iou=iou)
 
-    def refined(self, path: Path) -> Iterator[View]:
-        """The CRF's labels at each background, and the cells that AffinityNet learns from."""
+    def refined(self, path: Path, stride: int) -> Iterator[View]:
+        """The CRF's labels at each background, and the cells that AffinityNet learns from.
+
+        Args:
+            path: refined scores.
+            stride: edge of a cell, in pixels.
+        """
         from ssenet_core.affinity.labels import confident_labels  # loads torch
 
         found = read_refined(path)
@@ -139,9 +144,9 @@ class Subject:
             yield self.labels("CAM + CRF", title, path, labels)
         if len(powers) == 2:
             low, high = (found.posteriors[name] for name in powers)
-            cells = confident_labels(low, high, found.classes, STRIDE)
+            cells = confident_labels(low, high, found.classes, stride)
             height, width = low.shape[1:]
-            pixels = cells.repeat(STRIDE, axis=0).repeat(STRIDE, axis=1)[:height, :width]
+            pixels = cells.repeat(stride, axis=0).repeat(stride, axis=1)[:height, :width]
             certain = f"{(cells != VOID).mean():.0%} of the cells are certain"
             yield _label_view("AffinityNet", "affinity labels", pixels, notes=(certain,))
 
@@ -344,7 +349,7 @@ def _stage_rows(results: Path, subject: Subject) -> Iterator[tuple[str, list[Vie
         for path in sorted(folder.glob(f"maps/*/{stem}.h5")):
             views += subject.maps(path, _alpha(results, folder.name))
         for path in sorted(folder.glob(f"affinity_labels/*/{stem}.h5")):
-            views += subject.refined(path)
+            views += subject.refined(path, _stride(results))
         if views:
             yield f"CAM {folder.name}", views
     for stage, first, pattern in (
@@ -366,9 +371,20 @@ def _alpha(results: Path, cam: str) -> float:
     scored = results / "cam" / cam / "evaluation" / "pseudo_eval.json"
     if scored.is_file():
         return float(read_json(scored)["alpha"])
+    return float(_settings(results).get("evaluation", {}).get("alpha", ALPHA))
+
+
+def _stride(results: Path) -> int:
+    """The output stride of the run's first AffinityNet, in pixels."""
+    variants = [*_settings(results).get("affinity", {}).values()]
+    return int(variants[0]["backbone"]["output_stride"]) if variants else STRIDE
+
+
+def _settings(results: Path) -> dict[str, Any]:
+    """The settings of a run; empty where it has no report yet."""
     report = results / "report" / "results.json"
-    settings: Any = read_json(report).get("settings", {}) if report.is_file() else {}
-    return float(settings.get("evaluation", {}).get("alpha", ALPHA))
+    settings: dict[str, Any] = read_json(report).get("settings", {}) if report.is_file() else {}
+    return settings
 
 
 def _brief(view: View) -> tuple[str, ...]:

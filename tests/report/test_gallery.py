@@ -145,6 +145,15 @@ def test_the_background_score_is_the_one_that_was_judged(results: Path) -> None:
     assert 0 < fewer < more
 
 
+def test_the_cells_are_those_of_the_networks_stride(results: Path) -> None:
+    settings = {"affinity": {"default": {"backbone": {"output_stride": 16}}}}
+    write_json(results / "report" / "results.json", {"settings": settings})
+    cells = np.array(views_of(shown(results, TRAIN))["CAM ssenet"]["affinity labels"].large)
+    assert cells.shape == (60, 40)
+    for y, x in np.ndindex(4, 3):
+        assert len(np.unique(cells[16 * y : 16 * y + 16, 16 * x : 16 * x + 16])) == 1
+
+
 def is_at(sheet: np.ndarray, pixels: np.ndarray, top: int) -> bool:
     """Whether the pixels (h, w, 3) are on the sheet at this height, in any of its columns."""
     height, width = pixels.shape[:2]

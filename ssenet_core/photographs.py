@@ -1,8 +1,7 @@
-"""Segment photographs that lie anywhere: masks, overlays and the classes' areas in one folder.
+"""Segments any photographs: writes masks, overlays and the classes' areas into one folder.
 
-In: files and folders, and a segmenter. Out: `masks/{stem}.png`, on demand `overlays/{stem}.png`,
-and `areas.json`. Photographs that cannot be told apart by their stems are refused before anything
-is written; unreadable ones are left out, and named by one `SSENetError` after the others are done.
+Photographs of the same stem raise an `SSENetError` before anything is written. Unreadable ones are
+left out, and named by one `SSENetError` after the others are done.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,14 +87,14 @@ def segment_photographs(
     *,
     overlays: bool = False,
 ) -> Path:
-    """Write the masks of photographs, and the share of the pixels that each class has in them.
+    """Write `masks/{stem}.png` of photographs, and each class's share of the pixels (`areas.json`).
 
-    What `out` has of other photographs, segmented with the same classes, stays.
+    Masks and areas of other photographs in `out`, segmented with the same classes, are kept.
 
     Args:
         photographs: by their stems, as from `find_photographs`.
         out: folder to write to.
-        overlays: whether to write the photographs under their labels' colours as well.
+        overlays: whether to write `overlays/{stem}.png`, photographs with their labels' colours.
 
     Returns:
         The path of `areas.json`: by stem, class name to share of the pixels.

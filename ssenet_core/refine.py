@@ -31,8 +31,8 @@ def refine_cam(
 ) -> None:
     """Refine the class activation maps of one shard's images.
 
-    An image's HDF5 file has the posteriors of each background score, and the labels of the constant
-    one.
+    An image's HDF5 file has the posteriors with the background of each power, and the labels with
+    the constant background.
 
     Args:
         shard: the job's images.

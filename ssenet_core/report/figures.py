@@ -174,14 +174,14 @@ def curve_panel(entries: Sequence[Entry], score: str, title: str, series: Series
     lines, words = [], []
     for entry in entries:
         curve, dot = entry["curve"], None
-        judged = f"{entry['name']} is judged at alpha {entry['alpha']:g}"
+        phrase = f"{entry['name']} is judged at alpha {entry['alpha']:g}"
         if entry[score] is not None:
             dot = (entry["alpha"], entry[score])
-            judged += f" with {entry[score]:.3g}"
+            phrase += f" with {entry[score]:.3g}"
         if score == "miou" and curve["best_miou"] is not None:
-            judged += f", and is best at {curve['best_alpha']:g} with {curve['best_miou']:.3g}"
+            phrase += f", and is best at {curve['best_alpha']:g} with {curve['best_miou']:.3g}"
         lines.append(Line(curve["alpha"], curve[score], series[entry["name"]], dot))
-        words.append(judged)
+        words.append(phrase)
     # Ratios grow without bound where almost nothing is foreground.
     top = None if score == "miou" else max([1.0, *(2 * line.dot[1] for line in lines if line.dot)])
     alt = f"{title}, {SCORES[score]} over the {ALPHA}: {'; '.join(words)}."

@@ -172,7 +172,7 @@ class ImageViews:
 
     @property
     def ious(self) -> dict[str, float]:
-        """IoU of the stages that were judged, in their order."""
+        """IoU by stage, where there is truth."""
         return {view.stage: view.iou for view in self.views if view.iou is not None}
 
 
@@ -367,7 +367,7 @@ def _stage_rows(results: Path, subject: Subject) -> Iterator[tuple[str, list[Vie
 
 
 def _alpha(results: Path, cam: str) -> float:
-    """The background threshold at which a variant's maps were judged, or would be."""
+    """The background threshold of a variant's evaluation, or else of the run's settings."""
     scored = results / "cam" / cam / "evaluation" / "pseudo_eval.json"
     if scored.is_file():
         return float(read_json(scored)["alpha"])

@@ -314,7 +314,7 @@ def score_text(value: float | None) -> str:
     return NONE if value is None else f"{value:.1f}"
 
 
-def judged_on(rows: Sequence[Row]) -> list[str]:
+def split_notes(rows: Sequence[Row]) -> list[str]:
     """A sentence per split and use of tags: which stages are evaluated on it."""
     notes = []
     for split in dict.fromkeys(row.split for row in rows):
@@ -355,7 +355,7 @@ def markdown(entries: Sequence[Entry], title: str, equivariance: Sequence[Entry]
         lines.append("No split has masks: nothing could be judged.")
     else:
         lines += [*results_table(rows).markdown(), ""]
-        lines += [*(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
+        lines += [*(f"{note}\n" for note in split_notes(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
         table = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *table.markdown()]
         if empty := empty_table(rows):
@@ -391,5 +391,5 @@ def results_lines(path: str | Path) -> list[str]:
         f"({of_class})."
         for stage, variant, split, images, found, of_class in (empty.body if empty else [])
     ]
-    notes = [*judged_on(rows), *false_positives, RATIO_NOTE, BEST_NOTE]
+    notes = [*split_notes(rows), *false_positives, RATIO_NOTE, BEST_NOTE]
     return [str(content["title"]), "", *results_table(rows).plain(), "", *notes]

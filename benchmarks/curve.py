@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
-from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.scores import labels_at_threshold
 from ssenet_core.settings import AlphaGrid
 
 CLASSES = 21
@@ -26,9 +26,7 @@ def evaluation(images: list[Image], alpha: float) -> NDArray[np.int64]:
     """One evaluation, with the library's functions."""
     total = np.zeros((CLASSES, CLASSES), dtype=np.int64)
     for truth, maps, classes in images:
-        labels = labels_from_scores(
-            with_background(maps, constant_background(maps, alpha)), classes
-        )
+        labels = labels_at_threshold(maps, classes, alpha)
         total += confusion_matrix(truth, labels, CLASSES)
     return total
 

@@ -29,7 +29,7 @@ from ssenet_core.models.checkpoints import build_network
 from ssenet_core.scores import (
     block_average,
     constant_background,
-    labels_from_scores,
+    labels_at_threshold,
     power_background,
     with_background,
 )
@@ -92,8 +92,7 @@ def scoring(width: int, height: int, folder: Path | None) -> Work:
     maps, truth = class_maps(width, height, classes=CLASSES), mask(width, height)
 
     def work() -> object:
-        scores = with_background(maps, constant_background(maps, 0.2))
-        found = labels_from_scores(scores, np.arange(1, CLASSES + 1))
+        found = labels_at_threshold(maps, np.arange(1, CLASSES + 1), 0.2)
         return confusion_matrix(truth, found, 21)
 
     return work

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.io.maps import ClassMaps, read_maps, write_maps
-from ssenet_core.scores import constant_background, labels_from_scores, with_background
+from ssenet_core.scores import labels_at_threshold
 
 CLASSES = 21
 ALPHA = 0.2
@@ -35,7 +35,7 @@ def miou(stacks: list[NDArray[np.float32]]) -> float:
     total = np.zeros((CLASSES, CLASSES), dtype=np.int64)
     for number, maps in enumerate(stacks):
         labels = np.arange(1, len(maps) + 1)
-        found = labels_from_scores(with_background(maps, constant_background(maps, ALPHA)), labels)
+        found = labels_at_threshold(maps, labels, ALPHA)
         total += confusion_matrix(mask(number=number, classes=3), found, CLASSES)
     return float(scores(total).miou or 0)
 

@@ -1,7 +1,7 @@
 """Draw docs/results.png, the README's picture: the demo's first images through all stages.
 
-In: the folder where `make demo` ran. Out: the first rows of its report's contact sheet, in few
-colours.
+These are the first rows of its report's contact sheet, in few colours. FOLDER is where `make demo`
+ran.
 
     .venv/bin/python docs/make_picture.py [FOLDER]
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.report.gallery import contact_sheet, gallery_image
+from ssenet_core.report.gallery import GalleryItem, contact_sheet, gallery_image
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "results.png"
@@ -35,12 +35,8 @@ def main() -> None:
     manifest = load_manifest(results / "manifest" / f"{SPLIT}.json")
     classes = ["background", *manifest.classes]
     ids = evenly_spaced([record.id for record in manifest.images], GALLERY)[:ROWS]
-    images = [
-        gallery_image(
-            {"id": name, "split": SPLIT, **folders}, manifest.record(name), classes, ALPHA
-        )
-        for name in ids
-    ]
+    items = [GalleryItem(name, SPLIT, cam, ALPHA, **folders) for name in ids]
+    images = [gallery_image(item, manifest) for item in items]
     sheet = contact_sheet(images, classes, "The embedded dataset, through all stages")
     half = sheet.resize((sheet.width * 2 // 3, sheet.height * 2 // 3))
     half.quantize(COLOURS).save(PICTURE, optimize=True)

@@ -35,7 +35,7 @@ for number, title in TABLES.items():
             title=title,
             models=plan.table_models(number),
             published=settings.paper.published,
-            code=code("table", "ssenet_core.report.paper_tables"),
+            code=code("table", "ssenet_core.report.paper"),
         message:
             title
         script:
@@ -59,7 +59,7 @@ if "test" in plan.ids:
             runtime=growing(30),
         params:
             predictions_dir=folder_of(0),
-            code=code("test_archive", "ssenet_core.report.paper_tables"),
+            code=code("test_archive", "ssenet_core.report.paper"),
         message:
             "Packing the predictions of test for VOC's evaluation server"
         script:
@@ -120,7 +120,7 @@ for number in (4, 5):
             runtime=growing(10),
         params:
             number=number,
-            code=code("scale_figure", "ssenet_core.report.paper_figures"),
+            code=code("scale_figure", "ssenet_core.report.paper"),
         message:
             f"Figure {number}"
         script:
@@ -146,7 +146,7 @@ rule figure1:
         runtime=growing(10),
     params:
         names=settings.paper.compared,
-        code=code("figure1", "ssenet_core.report.paper_figures"),
+        code=code("figure1", "ssenet_core.report.paper"),
     message:
         "Figure 1"
     script:
@@ -177,7 +177,7 @@ rule figure2:
         names=settings.paper.compared,
         scales=settings.paper.scales,
         precision=settings.cam.defaults.inference.precision,
-        code=code("figure2", "ssenet_core.report.paper_figures"),
+        code=code("figure2", "ssenet_core.report.paper"),
     message:
         "Figure 2"
     script:
@@ -207,7 +207,7 @@ if "val" in plan.ids:
         params:
             images=plan.figure_ids("val"),
             predictions_dir=folder_of(0),
-            code=code("figure6", "ssenet_core.report.paper_figures"),
+            code=code("figure6", "ssenet_core.report.paper"),
         message:
             "Figure 6"
         script:

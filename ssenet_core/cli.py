@@ -1,4 +1,4 @@
-"""The command `ssenet`: what a person asks for beside the workflow. The one module that prints."""
+"""The command `ssenet`: what users run beside the workflow. The only module that prints."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ from ssenet_core.errors import SSENetError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status, 1 after an error that the user can mend."""
+    """Run the command line; returns the exit status, 1 after an error that the user can fix."""
     options = _parser().parse_args(arguments)
     try:
         options.action(options)
@@ -23,12 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SSENetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, e.g. `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-# Each action imports what it needs, so that none waits for libraries that it does not use.
+# Each action imports what it needs: libraries that it does not use would delay it.
 
 
 def _results(options: argparse.Namespace) -> None:
@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from ssenet_core.report.show import show_image
+    from ssenet_core.report.gallery import show_image
 
     print(show_image(options.image, options.results, options.out))
 
@@ -126,7 +126,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 class _Version(argparse.Action):
-    """Prints the installed package's version; it is looked up when asked for."""
+    """Prints the installed package's version, which is looked up only then."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         print(f"{parser.prog} {version('ssenet-core')}")

@@ -1,9 +1,8 @@
-"""Dense CRF of one photograph (Krähenbühl and Koltun): scores of labels in, posteriors out.
+"""Dense CRF of one image (Krähenbühl and Koltun): posteriors of non-negative scores of labels.
 
 Mean field inference with a Gaussian kernel over positions and a bilateral one over positions and
-colours. In: an RGB image, uint8 (H, W, 3), and one or several stacks of non-negative scores
-(labels, H, W). Out: posteriors of the same shape that sum to one. Wrong shapes or types are a
-`ValueError`. No torch is imported, so that light processes can run it and write its labels.
+colours. Wrong shapes or types are a `ValueError`. No torch is imported, so that light processes can
+run it and write its labels.
 """
 
 from collections.abc import Sequence
@@ -17,24 +16,23 @@ from ssenet_core.io.images import write_label_png
 from ssenet_core.scores import labels_from_scores
 from ssenet_core.settings import CrfSettings
 
-# A lower score counts as this one, or a single label without any score could never be overruled.
-LOWEST_SCORE = 1e-5
-# Several stacks share a soft-max, and are run one by one where that leaves one of them less than
-# this: its digits would be lost. Ordinary kernels leave 1e-10 and more.
+LOWEST_SCORE = 1e-5  # lower scores are raised to it, so that no label is impossible
+# Several stacks share a soft-max. Where a stack's share of it is below this, its precision would be
+# lost, and the stacks are run one by one. Ordinary kernels leave 1e-10 and more.
 LEAST_SHARE = 1e-20
 BLOCK = 2048  # pixels
 
 Scores = NDArray[np.floating]
 Posteriors = NDArray[np.float32]
-# What `write_labels` takes after the path: labels, or what a dense CRF makes them of.
-LabelsToBe = tuple[Any, ...]
+# The arguments of `write_labels` after the path: labels, or scores and what the CRF needs.
+LabelInputs = tuple[Any, ...]
 
 
 def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSettings) -> Posteriors:
     """Posteriors of one stack of scores after some mean field iterations.
 
-    The unary energy is -log(score), of scores no lower than 1e-5. They need not sum to one: a
-    factor common to a pixel's labels adds a constant to its energies, which cancels out.
+    The unary energy is -log(score), of scores raised to 1e-5 at least. Scores need not sum to one:
+    a factor common to a pixel's labels adds a constant to its energies, which cancels out.
 
     Args:
         image: RGB, (H, W, 3) uint8.
@@ -43,6 +41,9 @@ def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSett
 
     Returns:
         (labels, H, W) float32, sums over the labels are one.
+
+    Raises:
+        ValueError: the image and the scores do not fit.
     """
     _check(image, probabilities)
     if len(probabilities) == 1:  # certain, whatever its score
@@ -56,17 +57,23 @@ def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSett
 def dense_crfs(
     image: NDArray[np.uint8], stacks: Sequence[Scores], settings: CrfSettings
 ) -> list[Posteriors]:
-    """Posteriors of several stacks of scores of one image, at much less than each one's cost.
+    """Posteriors of several stacks of scores of one image, faster than one by one.
 
-    The stacks are filtered together, as the labels of one CRF: most of a filter's work is the same
-    however many values it moves. The library's soft-max is then over all their labels, and divided
-    by each stack's share of it is that stack's own. Up to rounding the posteriors are those
-    of `dense_crf` of each stack: to a few 1e-6 on photographs, to 1e-4 on noise.
+    The stacks are filtered together, as the labels of one CRF, since most of a filter's work does
+    not depend on the number of values. The library's soft-max is then over all labels; divided by
+    each stack's share, it is that stack's own. The posteriors equal those of `dense_crf` of each
+    stack up to rounding: to a few 1e-6 on photographs, to 1e-4 on noise.
 
     Args:
         image: as in `dense_crf`.
         stacks: (labels, H, W) each, of one shape.
         settings: as in `dense_crf`.
+
+    Returns:
+        Posteriors as in `dense_crf`, for each stack.
+
+    Raises:
+        ValueError: the stacks' shapes differ, or do not fit the image.
     """
     if len({stack.shape for stack in stacks}) > 1:
         raise ValueError(f"stacks must be of one shape, not {[stack.shape for stack in stacks]}")
@@ -77,19 +84,19 @@ def dense_crfs(
     return [dense_crf(image, stack, settings) for stack in stacks]
 
 
-def labels_to_be(
+def label_inputs(
     scores: NDArray[np.float32],
     classes: NDArray[np.int64],
     photograph: NDArray[np.uint8],
     crf: CrfSettings | None,
-) -> LabelsToBe:
-    """What `write_labels` needs: without a CRF labels alone, a fraction of the scores' bytes.
+) -> LabelInputs:
+    """The arguments of `write_labels`: without a CRF labels alone, a fraction of the scores' bytes.
 
     Args:
         scores: (K + 1, H, W), row 0 the background; with a CRF each pixel's sum to one.
         classes: label values of the other rows, (K,).
         photograph: RGB, (H, W, 3), for the CRF.
-        crf: of a dense CRF, or None.
+        crf: settings of a dense CRF, or None.
     """
     if crf:
         return scores, classes, photograph, crf
@@ -100,7 +107,9 @@ def write_labels(path: Path, found: NDArray[Any], *for_crf: Any) -> None:
     """Write labels as an indexed PNG.
 
     Args:
-        found: labels (H, W) uint8; or scores, followed by what `labels_to_be` has beside them.
+        path: file to write.
+        found: labels (H, W) uint8; or scores, with a CRF.
+        for_crf: what `label_inputs` returns after the scores.
     """
     if for_crf:
         classes, photograph, crf = for_crf
@@ -126,11 +135,10 @@ def _infer_together(
 
 
 def _divide_by_shares(values: Posteriors, stacks: int) -> bool:
-    """Let each stack's values (pixels, stacks x labels) sum to one, in place; False if one's can't.
+    """Normalise each stack's values (pixels, stacks x labels), in place; False below `LEAST_SHARE`.
 
-    A pixel's values are side by side in memory, so a product with a small matrix of ones is the
-    quickest way to each stack's sum, written once for each of its labels. Blocks stay in the cache,
-    and are too small for the linear algebra library to start threads, which wait for each other.
+    The product with a block-diagonal matrix of ones gives each label its stack's sum. Blocks of
+    pixels stay in the cache, and are too small for the linear algebra library to start threads.
     """
     labels = values.shape[1] // stacks
     ones = np.kron(np.eye(stacks), np.ones((labels, labels))).astype(np.float32)
@@ -144,7 +152,7 @@ def _divide_by_shares(values: Posteriors, stacks: int) -> bool:
 
 
 def _check(image: NDArray[np.uint8], scores: Scores) -> None:
-    """`ValueError` where an image and scores cannot belong together."""
+    """Raise `ValueError` where an image and scores do not fit."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
     height, width = image.shape[:2]

@@ -1,10 +1,7 @@
-"""A trained DeepLab as a file that runs without this package: ONNX or TorchScript.
+"""Exports a trained DeepLab to a file that runs without this package: ONNX or TorchScript.
 
-In: a checkpoint. Out: a file whose module turns RGB images with values in [0, 1], (batch, 3, H, W)
-float32, into scores before the soft-max, (batch, classes + 1, H, W), the background first. ONNX
-takes images of any size and number, `images` in and `scores` out; TorchScript, which is traced,
-those of one size. The class names lie in the file as `classes.json`. Fails with `SSENetError` when
-the checkpoint is not DeepLab's, or when the written module's scores are not the network's.
+`export_model` raises `SSENetError` where the checkpoint is not DeepLab's, or the exported module's
+scores are not the network's.
 """
 
 import importlib.util
@@ -25,12 +22,12 @@ ONNX, TORCHSCRIPT = ".onnx", ".torchscript.pt"
 TOLERANCE = 1e-4  # largest difference of a score, file against network, as a share of the largest
 CLASSES = "classes.json"
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-EXAMPLE = (2, 3, 97, 130)  # images that ONNX is written from; no dimension looks like a constant
-CHECKED = ((1, 3, 96, 128), (3, 3, 65, 41))  # other images that it is then tried on
+EXAMPLE = (2, 3, 97, 130)  # images that ONNX is traced with; no dimension looks like a constant
+CHECKED = ((1, 3, 96, 128), (3, 3, 65, 41))  # other images that it is then checked on
 
 
 class ImageScores(nn.Module):
-    """A network with what is done to its images before and to its scores after."""
+    """A network with the normalisation of its images and the up-sampling of its scores."""
 
     mean: Tensor
     std: Tensor
@@ -53,7 +50,12 @@ class ImageScores(nn.Module):
 def export_model(
     checkpoint: str | Path, out: str | Path, *, size: tuple[int, int] | None = None
 ) -> None:
-    """Write a DeepLab checkpoint as ONNX or TorchScript: one scale, no mirror image, no CRF.
+    """Write a DeepLab checkpoint as ONNX or TorchScript: one scale, no flip, no CRF.
+
+    The module turns RGB images in [0, 1], (batch, 3, H, W) float32, into scores before the
+    soft-max, (batch, classes + 1, H, W), background first. ONNX takes images of any size and
+    number, its input is `images` and its output `scores`; TorchScript takes images of one size. The
+    file has the class names as `classes.json`.
 
     Args:
         checkpoint: a `model.pt` that the workflow's training of DeepLab wrote.
@@ -83,7 +85,7 @@ def export_model(
     segmenter = Segmenter.load(checkpoint, device="cpu")
     module = ImageScores(segmenter.network).eval().requires_grad_(False)
     with warnings.catch_warnings(), atomic_path(out) as temporary:
-        warnings.simplefilter("ignore")  # of the exporters, about their own insides
+        warnings.simplefilter("ignore")  # the exporters warn about their own code
         if size is None:
             difference = _write_onnx(module, temporary, segmenter.classes)
         else:

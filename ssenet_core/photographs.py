@@ -87,14 +87,14 @@ def segment_photographs(
     *,
     overlays: bool = False,
 ) -> Path:
-    """Write the masks of photographs, and the share of the pixels that each class has in them.
+    """Write `masks/{stem}.png` of photographs, and each class's share of the pixels (`areas.json`).
 
-    What `out` has of other photographs, segmented with the same classes, stays.
+    Masks and areas of other photographs in `out`, segmented with the same classes, are kept.
 
     Args:
         photographs: by their stems, as from `find_photographs`.
         out: folder to write to.
-        overlays: whether to write the photographs under their labels' colours as well.
+        overlays: whether to write `overlays/{stem}.png`, photographs with their labels' colours.
 
     Returns:
         The path of `areas.json`: by stem, class name to share of the pixels.

@@ -1,10 +1,10 @@
 """Overlays of labels and class maps on photographs, thumbnails, and sheets of captioned pictures.
 
-Labels have VOC's colours (`storage.label_picture` draws them alone), maps those of `HEAT` or of the
-caller's choice.
+Labels have VOC's colours (`io.images.label_picture` draws them alone), maps those of `HEAT` or of
+the caller's choice.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -135,131 +135,121 @@ def picture_sheet(
         legend: labels and their names, explained by their colours below the rows; where the stage
             of a picture is "CAM", the colours of maps from 0 to 1 follow.
     """
-    lines: list[tuple[str, list[list[View]]]] = []
-    for heading, views in rows:
-        if columns:
-            cells = [[view for view in views if view.stage == name] for name in columns]
-            lines.append((heading, cells))
-            continue
-        for start in range(0, len(views), ACROSS):
-            chosen = [[view] for view in views[start : start + ACROSS]]
-            lines.append(("" if start else heading, chosen))
+    lines = list(_lines(rows, columns))
     shown = [view for _, cells in lines for views in cells for view in views]
     cell = max([THUMBNAIL, *(view.picture.width for view in shown)])
     across = max([len(columns), *(len(cells) for _, cells in lines)])
-    sheet = _Sheet(max(across * (cell + GAP), 3 * (THUMBNAIL + GAP)) + GAP)
-    whole = sheet.width - 2 * GAP
-    if title:
-        sheet.write(GAP, title, whole, size=TITLE_SIZE)
-        sheet.y += LINE + 4
-    if facts:
-        sheet.write(GAP, facts, whole)
-        sheet.y += LINE
-    for place, name in enumerate(columns):
-        sheet.write(GAP + place * (cell + GAP), name, cell)
-    sheet.y += LINE * bool(columns) + 2 * GAP
+    width = max(across * (cell + GAP), 3 * (THUMBNAIL + GAP)) - GAP
+    parts = [_text(title, width, size=TITLE_SIZE, height=LINE + 4)] if title else []
+    parts += [_text(facts, width)] if facts else []
+    parts += [_beside([_text(name, cell) for name in columns], cell + GAP)] if columns else []
+    parts.append(_space(GAP))
     for heading, cells in lines:
-        if heading:
-            sheet.paste(GAP, Image.new("RGB", (whole, 1), FAINT), above=3)
-            sheet.write(GAP, heading, whole)
-            sheet.y += LINE
-        sheet.add_cells(cells, cell, titled=not columns)
+        rule = Image.new("RGB", (width, 1), FAINT)
+        above = [_space(GAP - 3), rule, _space(2), _text(heading, width)]
+        parts += above if heading else [_space(GAP)]
+        pictures = [_cell(views, cell, titled=not columns) for views in cells]
+        parts.append(_beside(pictures, cell + GAP))
+    parts.append(_space(GAP))
     if legend:
-        sheet.add_legend(legend, maps=any(view.stage == "CAM" for view in shown))
-    return sheet.draw()
+        maps = any(view.stage == "CAM" for view in shown)
+        parts += [*_legend(legend, width, maps=maps), _space(2 * GAP)]
+    content = _stacked(parts)
+    sheet = Image.new("RGB", (width + 2 * GAP, content.height + 2 * GAP), PAPER)
+    sheet.paste(content, (GAP, GAP))
+    return sheet
 
 
-class _Sheet:
-    """Texts and pictures with their places; the height is known when all have one.
+def _lines(
+    rows: Iterable[tuple[str, Sequence[View]]], columns: Sequence[str]
+) -> Iterator[tuple[str, list[list[View]]]]:
+    """Yield the heading, empty where a row goes on, and the cells of each line of a sheet."""
+    for heading, views in rows:
+        if columns:
+            yield heading, [[view for view in views if view.stage == name] for name in columns]
+            continue
+        for start in range(0, len(views), ACROSS):
+            chosen = [[view] for view in views[start : start + ACROSS]]
+            yield "" if start else heading, chosen
 
-    Attributes:
-        width: of the sheet, in pixels.
-        y: where the next thing goes, in pixels from the top.
-    """
 
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.y = GAP
-        self._pictures: list[tuple[int, int, Image.Image]] = []
-        self._texts: list[tuple[int, int, str, tuple[int, int, int], int]] = []
+def _cell(views: Sequence[View], cell: int, *, titled: bool) -> Image.Image:
+    """The pictures of a cell with their notes; several are made smaller to fit."""
+    width = cell // max(1, len(views))
+    parts = []
+    for view in views:
+        picture = view.picture.convert("RGB")
+        if len(views) > 1:
+            picture.thumbnail((width - 2, picture.height))
+        title = [_text(view.title, width)] if titled else []
+        notes = [_text(note, width, FAINT) for note in view.notes]
+        parts.append(_stacked([*title, picture, *notes]))
+    return _beside(parts, width)
 
-    def write(
-        self,
-        x: int,
-        text: str,
-        width: int,
-        ink: tuple[int, int, int] = INK,
-        size: int = FONT_SIZE,
-    ) -> None:
-        """Place a text, or as much of its beginning as the width holds."""
-        font = text_font(size)
-        if font.getlength(text) > width:
-            while text and font.getlength(f"{text}…") > width:
-                text = text[:-1]
-            text = f"{text}…"
-        self._texts.append((x, self.y, text, ink, size))
 
-    def paste(self, x: int, picture: Image.Image, above: int = 0) -> None:
-        """Place a picture, `above` pixels higher than what else goes here."""
-        self._pictures.append((x, self.y - above, picture.convert("RGB")))
-
-    def add_cells(self, cells: Sequence[Sequence[View]], cell: int, *, titled: bool) -> None:
-        """Add a line of cells; several pictures in one cell are made smaller."""
-        top = bottom = self.y
-        for place, views in enumerate(cells):
-            width = cell // max(1, len(views))
-            for number, view in enumerate(views):
-                left = GAP + place * (cell + GAP) + number * width
-                self.y = top
-                if titled:
-                    self.write(left, view.title, width)
-                    self.y += LINE
-                picture = view.picture.convert("RGB")
-                if len(views) > 1:
-                    picture.thumbnail((width - 2, picture.height))
-                self.paste(left, picture)
-                self.y += picture.height
-                for note in view.notes:
-                    self.write(left, note, width, FAINT)
-                    self.y += LINE
-                bottom = max(bottom, self.y)
-        self.y = bottom + GAP
-
-    def add_legend(self, legend: Sequence[tuple[int, str]], *, maps: bool) -> None:
-        """Add the labels' colours with their names, and below them the colours of maps."""
-        font = text_font(FONT_SIZE)
-        x = GAP
-        for label, name in legend:
-            needed = SWATCH + 6 + int(font.getlength(name)) + 2 * GAP
-            if x > GAP and x + needed > self.width:
-                x = GAP
-                self.y += LINE
-            inner = Image.new("RGB", (SWATCH - 1, SWATCH - 1), class_colour(label))
-            self.paste(x, ImageOps.expand(inner, 1, FAINT), above=-2)
-            self.write(x + SWATCH + 6, name, self.width)
-            x += needed
-        self.y += LINE
-        if maps:
-            self._add_heat_bar()
-        self.y += 2 * GAP
-
-    def _add_heat_bar(self) -> None:
+def _legend(legend: Sequence[tuple[int, str]], width: int, *, maps: bool) -> Iterator[Image.Image]:
+    """Lines of the labels' colours with their names; the last explains the colours of maps."""
+    line, x = Image.new("RGB", (width, LINE), PAPER), 0
+    for label, name in legend:
+        length = int(text_font(FONT_SIZE).getlength(name))
+        needed = SWATCH + 6 + length + 2 * GAP
+        if x and x + needed > width + GAP:
+            yield line
+            line, x = Image.new("RGB", (width, LINE), PAPER), 0
+        inner = Image.new("RGB", (SWATCH - 1, SWATCH - 1), class_colour(label))
+        line.paste(ImageOps.expand(inner, 1, FAINT), (x, 2))
+        line.paste(_text(name, min(width, length + 1)), (x + SWATCH + 6, 0))
+        x += needed
+    yield line
+    if maps:
         bar = np.broadcast_to(np.linspace(0, 1, HEAT_BAR), (SWATCH, HEAT_BAR))
-        left = GAP + int(text_font(FONT_SIZE).getlength("map: 0")) + 6
-        self.write(GAP, "map: 0", self.width)
-        self.paste(left, Image.fromarray(np.rint(255 * HEAT(bar)[..., :3]).astype(np.uint8)), -3)
-        self.write(left + HEAT_BAR + 6, "1", self.width)
-        self.y += LINE
+        colours = Image.fromarray(np.rint(255 * HEAT(bar)[..., :3]).astype(np.uint8))
+        left = int(text_font(FONT_SIZE).getlength("map: 0")) + 6
+        line = _text("map: 0", width)
+        line.paste(colours, (left, 3))
+        line.paste(_text("1", GAP * 2), (left + HEAT_BAR + 6, 0))
+        yield line
 
-    def draw(self) -> Image.Image:
-        """The sheet as a picture."""
-        sheet = Image.new("RGB", (self.width, self.y + GAP), PAPER)
-        for x, y, picture in self._pictures:
-            sheet.paste(picture, (x, y))
-        pen = ImageDraw.Draw(sheet)
-        for x, y, text, ink, size in self._texts:
-            pen.text((x, y), text, ink, text_font(size))
-        return sheet
+
+def _text(
+    text: str,
+    width: int,
+    ink: tuple[int, int, int] = INK,
+    size: int = FONT_SIZE,
+    height: int = LINE,
+) -> Image.Image:
+    """A line of text, or as much of its beginning as the width (pixels) holds."""
+    font = text_font(size)
+    if font.getlength(text) > width:
+        while text and font.getlength(f"{text}…") > width:
+            text = text[:-1]
+        text = f"{text}…"
+    line = Image.new("RGB", (width, height), PAPER)
+    ImageDraw.Draw(line).text((0, 0), text, ink, font)
+    return line
+
+
+def _space(height: int) -> Image.Image:
+    return Image.new("RGB", (1, height), PAPER)
+
+
+def _stacked(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures below each other."""
+    size = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    sheet, y = Image.new("RGB", size, PAPER), 0
+    for picture in pictures:
+        sheet.paste(picture, (0, y))
+        y += picture.height
+    return sheet
+
+
+def _beside(pictures: Sequence[Image.Image], step: int) -> Image.Image:
+    """Pictures side by side, their left edges `step` pixels apart."""
+    height = max((picture.height for picture in pictures), default=0)
+    sheet = Image.new("RGB", (max(1, step * len(pictures)), height), PAPER)
+    for place, picture in enumerate(pictures):
+        sheet.paste(picture, (place * step, 0))
+    return sheet
 
 
 @cache

@@ -1,12 +1,10 @@
 """Dense CRF of class activation maps: affinity labels for one shard of images (rule refine_cam).
 
-In: photographs and their class activation maps. Out: one HDF5 file an image with the posteriors of
-each background score, and the labels of the constant one. Bad images are all named in one error.
+`refine_cam` raises one `SSENetError` that names every image whose files are bad.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +26,13 @@ from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard, maps_on
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What a worker needs for one image."""
-
-    image: ImageRecord
-    maps: Path
-    output: Path
-    settings: RefineSettings
-
-
 def refine_cam(
     shard: Shard, settings: RefineSettings, *, maps_dir: str | Path, workers: int = 1
 ) -> None:
-    """Refine the class activation maps of one shard's images, `{image id}.h5` each.
+    """Refine the class activation maps of one shard's images.
+
+    An image's HDF5 file has the posteriors with the background of each power, and the labels with
+    the constant background.
 
     Args:
         shard: the job's images.
@@ -52,12 +43,12 @@ def refine_cam(
     Raises:
         SSENetError: names every image whose files are missing, damaged or do not fit together.
     """
-    tasks = [
-        _Task(image, Path(maps_dir) / f"{image.id}.h5", output, settings)
-        for image, output in shard.pairs()
-    ]
-    with _outcomes(tasks, workers) as outcomes:
-        steps = progress(outcomes, total=len(tasks), description="dense CRF")
+    pairs = shard.pairs()
+    workers = min(workers, len(pairs))
+    refine_file = partial(_refine_file, settings=settings, maps_dir=Path(maps_dir))
+    with worker_pool(workers) if workers > 1 else nullcontext() as pool:
+        found = pool.map(refine_file, pairs) if pool else map(refine_file, pairs)
+        steps = progress(found, total=len(pairs), description="dense CRF")
         faults = [fault for fault in steps if fault is not None]
     if faults:
         raise SSENetError("\n".join(faults))
@@ -67,12 +58,15 @@ def refine_cam(
 def refine(
     photograph: NDArray[np.uint8], maps: ClassMaps, settings: RefineSettings
 ) -> RefinedScores:
-    """CRF posteriors of one image, one set a background, all from one inference.
+    """CRF posteriors of one image for each background, all from one inference.
 
     Args:
         photograph: RGB, (H, W, 3) uint8.
         maps: class maps of the same H and W; without classes all is background.
         settings: as in `refine_cam`.
+
+    Returns:
+        Posteriors of the backgrounds of `settings.powers`, and labels of the constant background.
     """
     backgrounds = {
         power_name(power): power_background(maps.maps, power) for power in settings.powers
@@ -86,23 +80,15 @@ def refine(
     return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
 
 
-def _refine_file(task: _Task) -> str | None:
-    """Refine one image; return what is wrong with its files, if anything is."""
+def _refine_file(
+    pair: tuple[ImageRecord, Path], settings: RefineSettings, maps_dir: Path
+) -> str | None:
+    """Refine one image into its file; returns the error message if its files are bad."""
+    image, output = pair
     try:
-        photograph = task.image.photograph()
-        maps = maps_on(photograph, task.image, task.maps)
-        write_refined(task.output, refine(np.array(photograph), maps, task.settings))
+        photograph = image.photograph()
+        maps = maps_on(photograph, image, maps_dir / f"{image.id}.h5")
+        write_refined(output, refine(np.array(photograph), maps, settings))
     except SSENetError as error:
         return str(error)
     return None
-
-
-@contextmanager
-def _outcomes(tasks: Sequence[_Task], workers: int) -> Iterator[Iterator[str | None]]:
-    """Yield the outcomes of the tasks in their order, from this process or from a pool of them."""
-    workers = min(workers, len(tasks))
-    if workers <= 1:
-        yield map(_refine_file, tasks)
-        return
-    with worker_pool(workers) as pool:
-        yield pool.map(_refine_file, tasks)

@@ -1,8 +1,7 @@
-"""A trained DeepLab as a function: a photograph in, label values or probabilities out.
+"""A trained DeepLab as a function from an image to its labels or their probabilities.
 
-In: a checkpoint of the workflow, and photographs as PIL images or RGB arrays. Out: arrays at the
-photograph's size, as the workflow's own predictions of it. A missing, damaged or foreign checkpoint
-is an `SSENetError`; a wrong argument is a `ValueError` or a `TypeError`.
+A missing, damaged or foreign checkpoint is an `SSENetError`; a wrong argument is a `ValueError` or
+a `TypeError`.
 """
 
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from ssenet_core.deeplab.inference import label_probabilities, likeliest
+from ssenet_core.deeplab.inference import label_probabilities
 from ssenet_core.io.images import as_rgb
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
+from ssenet_core.scores import argmax_and_max
 from ssenet_core.settings import (
     BilateralKernel,
     CrfSettings,
@@ -41,9 +41,9 @@ class Segmenter:
     Args:
         network: DeepLab in evaluation mode, on the device where it is to run.
         classes: foreground class names.
-        scales: factors by which the photograph is resized; the scores' mean counts.
-        flip: whether each scale is looked at mirrored too.
-        crf: of a dense CRF, `DENSE_CRF` say; None for none.
+        scales: factors by which the photograph is resized; scores are averaged over them.
+        flip: whether scores are averaged over each scale and its mirror image.
+        crf: settings of a dense CRF, e.g. `DENSE_CRF`; None for none.
         precision: "32-true", "16-mixed" or "bf16-mixed".
         antialias: whether views are resized with antialiasing, as in the network's training.
 
@@ -107,14 +107,21 @@ class Segmenter:
         )
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The label value of each pixel, (H, W) uint8; `classes` has their names."""
-        return likeliest(self.probabilities(image))
+        """The label value of each pixel, (H, W) uint8; `classes` has their names.
+
+        Args:
+            image: as in `probabilities`.
+        """
+        return argmax_and_max(self.probabilities(image))[0]
 
     def probabilities(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.float32]:
         """The labels' probabilities, (classes + 1, H, W) float32, background first.
 
         Args:
             image: a PIL image of any mode, in its stored orientation, or RGB, (H, W, 3) uint8.
+
+        Raises:
+            TypeError, ValueError: it is neither.
         """
         return label_probabilities(
             self.network, _photograph(image), self._settings, self._antialias
@@ -122,7 +129,7 @@ class Segmenter:
 
 
 def fitting_scales(trained: Sequence[float]) -> tuple[float, ...]:
-    """Those of the usual scales that a network knows from its training, or else three that it does.
+    """The usual scales that a network was trained at, or else three that it was trained at.
 
     Args:
         trained: `scale` of its settings, the smallest and the largest.

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from ssenet_core.scores import (
+    argmax_and_max,
     block_average,
     constant_background,
+    labels_at_threshold,
     labels_from_scores,
     power_background,
     power_name,
-    winners,
+    power_of,
     with_background,
 )
 
@@ -55,16 +57,21 @@ def test_labels_are_values_of_the_highest_and_ties_are_background():
     np.testing.assert_array_equal(labels, [[0, 3, 20]])
 
 
+def test_a_map_at_the_threshold_is_background():
+    maps = np.array([[[0.2, 0.3, 0.1]], [[0.1, 0.2, 0.4]]], np.float32)
+    np.testing.assert_array_equal(labels_at_threshold(maps, np.array([3, 20]), 0.2), [[0, 3, 20]])
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("rows", [1, 2, 21])
-def test_winners_are_the_highest_and_of_equals_the_first(rows, dtype):
+def test_the_argmax_is_the_first_of_equal_scores(rows, dtype):
     # Few levels: ties do occur.
     scores = np.random.default_rng(0).integers(-2, 3, (rows, 9, 11)).astype(dtype)
     kept = scores.copy()
-    winner, highest = winners(scores)
-    np.testing.assert_array_equal(winner, scores.argmax(axis=0))
+    found, highest = argmax_and_max(scores)
+    np.testing.assert_array_equal(found, scores.argmax(axis=0))
     np.testing.assert_array_equal(highest, scores.max(axis=0))
-    assert (winner.dtype, highest.dtype) == (np.uint8, dtype)
+    assert (found.dtype, highest.dtype) == (np.uint8, dtype)
     np.testing.assert_array_equal(scores, kept)
 
 
@@ -72,13 +79,13 @@ def test_winners_are_the_highest_and_of_equals_the_first(rows, dtype):
 def test_a_nan_is_passed_on(row):
     scores = np.zeros((3, 1, 2))
     scores[row, 0, 1] = np.nan
-    np.testing.assert_array_equal(winners(scores)[1], [[0, np.nan]])
+    np.testing.assert_array_equal(argmax_and_max(scores)[1], [[0, np.nan]])
 
 
 @pytest.mark.parametrize("rows", [0, 257])
 def test_rows_that_a_byte_cannot_number_are_refused(rows):
     with pytest.raises(ValueError, match=f"1 to 256 rows of scores, found {rows}"):
-        winners(np.zeros((rows, 2, 2)))
+        argmax_and_max(np.zeros((rows, 2, 2)))
 
 
 def test_labels_need_one_class_a_foreground_row():
@@ -89,6 +96,7 @@ def test_labels_need_one_class_a_foreground_row():
 @pytest.mark.parametrize(("power", "name"), [(4, "power-4"), (4.0, "power-4"), (2.5, "power-2.5")])
 def test_power_names(power, name):
     assert power_name(power) == name
+    assert power_of(name) == power
 
 
 @pytest.mark.parametrize("size", [(16, 24), (17, 23), (1, 1), (3, 40)])

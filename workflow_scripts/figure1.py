@@ -1,7 +1,7 @@
 """Class maps warped back from transformed photographs (rule figure1)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.report.paper_figures import figure1
+from ssenet_core.report.paper import figure1
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Class activation maps over test scales (rule figure2)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.report.paper_figures import figure2
+from ssenet_core.report.paper import figure2
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -1,7 +1,7 @@
 """Predictions beside the truth (rule figure6)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.report.paper_figures import figure6
+from ssenet_core.report.paper import figure6
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ssenet_core.jobs import job
+from ssenet_core.report.gallery import GalleryItem
 from ssenet_core.report.page import build_report
 
 if __name__ == "__main__":
@@ -18,7 +19,7 @@ if __name__ == "__main__":
                 for path in sorted(times.rglob("*.tsv"))
             },
             manifests=snakemake.params.manifests,
-            gallery=snakemake.params.gallery,
+            gallery=[GalleryItem(**item) for item in snakemake.params.gallery],
             output_json=snakemake.output.json,
             output_markdown=snakemake.output.markdown,
             output_html=snakemake.output.html,

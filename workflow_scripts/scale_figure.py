@@ -1,7 +1,7 @@
 """Scores over test scales as a figure (rules figure4, figure5)."""
 
 from ssenet_core.jobs import job
-from ssenet_core.report.paper_figures import scale_figure
+from ssenet_core.report.paper import scale_figure
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

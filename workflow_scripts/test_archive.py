@@ -2,7 +2,7 @@
 
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.jobs import job
-from ssenet_core.report.paper_tables import pack_predictions
+from ssenet_core.report.paper import pack_predictions
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads):

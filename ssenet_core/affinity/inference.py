@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.walk import propagate
-from ssenet_core.crf import LabelsToBe, labels_to_be, write_labels
+from ssenet_core.crf import LabelInputs, label_inputs, write_labels
 from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.maps import ClassMaps
@@ -52,7 +52,7 @@ def random_walk(
         photograph = image.photograph()
         return photograph, maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
 
-    def compute(image: ImageRecord, given: tuple[Image.Image, ClassMaps]) -> LabelsToBe:
+    def compute(image: ImageRecord, given: tuple[Image.Image, ClassMaps]) -> LabelInputs:
         photograph, maps = given
         if not len(maps.classes):  # all is background, wherever the walk goes
             return (np.zeros(maps.maps.shape[1:], np.uint8),)
@@ -60,7 +60,7 @@ def random_walk(
             scores = walked_scores(network, photograph, maps, settings)
         if settings.crf:
             scores = scores / scores.sum(axis=0, keepdims=True)
-        return labels_to_be(scores, maps.classes, np.array(photograph), settings.crf)
+        return label_inputs(scores, maps.classes, np.array(photograph), settings.crf)
 
     map_images(
         shard, "pseudo labels", read=read, compute=compute, write=write_labels, workers=workers

@@ -11,12 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.crf import LabelsToBe, dense_crf, labels_to_be, write_labels
+from ssenet_core.crf import LabelInputs, dense_crf, label_inputs, write_labels
 from ssenet_core.data.augment import Pixels, mirrored_batch, read_views, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
-from ssenet_core.scores import winners
 from ssenet_core.settings import DeepLabTraining, Prediction
 from ssenet_core.shard import Shard, map_images
 
@@ -35,9 +34,9 @@ def predict(
     network, facts = load_checkpoint(checkpoint, DeepLabTraining, pick_device())
     classes = np.arange(1, len(facts.classes) + 1)
 
-    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelsToBe:
+    def compute(image: ImageRecord, given: tuple[Pixels, list[Pixels]]) -> LabelInputs:
         probabilities = network_probabilities(network, *given, settings)
-        return labels_to_be(probabilities, classes, given[0], settings.crf)
+        return label_inputs(probabilities, classes, given[0], settings.crf)
 
     map_images(
         shard,
@@ -85,11 +84,6 @@ def network_probabilities(
     with torch.inference_mode(), autocast(device, settings.precision):
         scores = mean_scores(network, views, size, settings.flip)
         return finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
-
-
-def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Label values (H, W) uint8 of the highest probabilities (labels, H, W)."""
-    return winners(probabilities)[0]
 
 
 def mean_scores(

@@ -1,12 +1,11 @@
 """Confusion matrices and the scores that follow from them (paper, Eq. 4-6).
 
-In: truth and predicted labels (H, W) uint8, void (255) allowed in the truth only. Out: an int64
-matrix (truth, prediction) and its IoU, mIoU, mFN and mFP. Labels outside the classes are a
-`LabelError`, which callers turn into a message that names the file.
+`confusion_matrix` raises `LabelError`, which callers turn into a message that names the file.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,12 @@ VALUES = 256  # what a uint8 label can be; the truth's void row lies in it and i
 
 
 class LabelError(ValueError):
-    """Labels do not fit each other or the classes; the text says how, the caller knows the file."""
+    """Labels do not fit each other or the classes; the message does not name the file."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a confusion matrix says.
+    """Scores of a confusion matrix.
 
     Attributes:
         miou: mean IoU in percent over the classes that occur, None when none does.
@@ -39,11 +38,19 @@ class Scores:
     mfp: float | None
     never_found: list[int]
 
+    def to_json(self) -> dict[str, Any]:
+        """mIoU, IoU, mFN and mFP; infinite ratios are None, as JSON has no infinity."""
+        ratios = {
+            key: value if value is not None and math.isfinite(value) else None
+            for key, value in (("mfn", self.mfn), ("mfp", self.mfp))
+        }
+        return {"miou": self.miou, "iou": self.iou, **ratios}
+
 
 def confusion_matrix(
     truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_classes: int
 ) -> NDArray[np.int64]:
-    """Count pixels by (truth, prediction), without those that are void in the truth.
+    """Count pixels by (truth, prediction), except those that are void in the truth.
 
     Args:
         truth: labels (H, W) uint8, 255 where void.
@@ -61,8 +68,8 @@ def confusion_matrix(
             f"expected {_size(truth)} pixels (width x height) like its mask, "
             f"found {_size(prediction)}"
         )
-    # Both labels fit one 16-bit number, so a single count serves values in and out of range alike.
-    # Labels lie in runs along the rows: counting runs by their lengths is quicker than pixels.
+    # Both labels fit one 16-bit number. Labels come in runs along the rows: counting runs, weighted
+    # by their lengths, is faster than counting pixels.
     pairs = ((truth.astype(np.uint16) << 8) | prediction).ravel()
     ends = np.append(np.flatnonzero(pairs[1:] != pairs[:-1]), pairs.size - 1)
     lengths = np.diff(ends, prepend=-1)

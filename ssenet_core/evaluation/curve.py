@@ -1,25 +1,25 @@
-"""Scores of class activation maps over many background thresholds, in one pass.
+"""Confusion matrices of class activation maps over many background thresholds, in one pass.
 
-In: class maps and truth, image by image. Out: a confusion matrix for every threshold, each equal
-to that of a plain evaluation at it. Which class wins a pixel, and its score, do not depend on the
-threshold alpha; a pixel is foreground exactly when its score is above alpha. So a histogram of
-scores by (truth, winner), binned at the thresholds, holds every answer.
+The argmax class of a pixel and its score do not depend on the background threshold alpha, and a
+pixel is foreground exactly where its score is above alpha. So a histogram of scores by (truth,
+class), binned at the thresholds, gives the confusion matrix at each of them. Maps that do not fit
+the truth raise `LabelError`.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssenet_core.evaluation.confusion import LabelError
+from ssenet_core.evaluation.confusion import LabelError, scores
 from ssenet_core.io.images import VOID
-from ssenet_core.scores import winners
+from ssenet_core.scores import argmax_and_max
 from ssenet_core.settings import AlphaGrid
 
-# Stored maps are float16, whose values have 13 bits of 0 at the end as float32. There are so few of
-# them from 0 on that they are quicker looked up, by the bits before, than sought among the
-# thresholds. They ascend with their bits, up to those of infinity.
+# Stored maps are float16: as float32, their last 13 bits are 0. The bits before index a table of
+# all non-negative values, in ascending order up to infinity; a look-up is faster than a search.
 SPARE_BITS = 13
 HALVES = np.arange(0, 0x7F800000, 2**SPARE_BITS, dtype=np.uint32).view(np.float32)
 
@@ -66,24 +66,24 @@ class ThresholdCurve:
         if len(classes) == 0:
             self._counts[:, 0, 0] += np.bincount(truth.ravel(), minlength=VOID)[:n]
             return
-        winner, score = winners(maps)
+        row, score = argmax_and_max(maps)
         if not np.isfinite(score).all():
             raise LabelError("expected finite maps, found NaN or infinite values")
-        # Void has a row of its own, below the classes' and cut off: cheaper than to pick the rest.
+        # Void is counted as class n and cut off: faster than selecting the other pixels.
         index = np.minimum(truth, n).astype(np.int32)
         index *= len(classes)
-        index += winner
+        index += row
         index *= bins
         index += self._bins(score)
         shape = (n + 1, len(classes), bins)
         counts = np.bincount(index.ravel(), minlength=math.prod(shape)).reshape(shape)
-        for row, label in enumerate(classes):
-            self._counts[:, label] += counts[:n, row]
+        for place, label in enumerate(classes):
+            self._counts[:, label] += counts[:n, place]
 
     def _bins(self, scores: NDArray[np.float32]) -> NDArray[np.int32]:
         """How many thresholds lie strictly below each score."""
         bits = scores.view(np.uint32)
-        places = bits >> SPARE_BITS  # a negative score's first bit is set: it is past the end
+        places = bits >> SPARE_BITS  # of a negative score, whose first bit is set: past the end
         if np.bitwise_or.reduce(bits, axis=None) % 2**SPARE_BITS or places.max() >= len(HALVES):
             return np.searchsorted(self._thresholds, scores, side="left").astype(np.int32)
         return self._bins_of_halves.take(places)
@@ -96,6 +96,14 @@ class ThresholdCurve:
         confusion = self._counts[:, :, position + 1 :].sum(axis=2)
         confusion[:, 0] += self._counts[:, :, : position + 1].sum(axis=(1, 2))
         return confusion
+
+    def points(self, grid: Sequence[float]) -> dict[str, Any]:
+        """Scores at some of the thresholds, and the best: chosen on the masks it is scored on."""
+        points = [scores(self.confusion(alpha)).to_json() for alpha in grid]
+        best = max(range(len(grid)), key=lambda i: points[i]["miou"] or 0.0)
+        by_score = {key: [point[key] for point in points] for key in ("miou", "mfn", "mfp")}
+        best_point = {"best_alpha": grid[best], "best_miou": points[best]["miou"]}
+        return {"alpha": list(grid), **by_score, **best_point}
 
     def _check(
         self, truth: NDArray[np.uint8], maps: NDArray[np.float32], classes: NDArray[np.int64]

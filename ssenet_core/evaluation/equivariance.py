@@ -1,17 +1,16 @@
 """How equivariant a CAM network is: how far M(Ax) is from A M(x), over scalings, flip, rotations.
 
-In: a manifest with tags, and a CAM network's checkpoint. Out: a JSON file with a number a
-transform (the paper's Fig. 1-2 as numbers), and the same as a picture. No mask is read. Fails with
-`SSENetError` when no image has a tag.
+`evaluate_equivariance` raises `SSENetError` where no image has a tag, or a file is damaged.
 """
 
 import logging
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ssenet_core.cam.losses import counted_cells, normalise
@@ -20,7 +19,7 @@ from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.dataset import evenly_spaced
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT
+from ssenet_core.evaluation.stages import EQUIVARIANCE, FORMAT
 from ssenet_core.io.files import write_json
 from ssenet_core.io.images import write_png
 from ssenet_core.jobs import progress
@@ -31,7 +30,7 @@ from ssenet_core.settings import CamTraining, EquivarianceSettings
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
-HEAT_SHARE = 0.65  # of a map over its photograph
+HEAT_SHARE = 0.65  # opacity of a map over its photograph
 
 
 def evaluate_equivariance(
@@ -43,11 +42,12 @@ def evaluate_equivariance(
     figure: str | Path,
     name: str,
 ) -> None:
-    """Measure a CAM network's equivariance on some of a split's tagged images.
+    """Measure a CAM network's equivariance on some of a split's tagged images (Fig. 1, 2).
 
     A transform's number is the mean over the images of `map_difference`; images too small for a
     common cell are left out of it, and a transform that leaves out all has none (null). "mean" is
-    the plain mean of the transforms' numbers: it depends on which transforms are configured.
+    the plain mean of the transforms' numbers: it depends on which transforms are configured. No
+    mask is read.
 
     Args:
         manifest: the split's manifest.
@@ -68,22 +68,16 @@ def evaluate_equivariance(
     warps = named_warps(settings)
     found: dict[str, list[float]] = {key: [] for key in warps}
     rows: list[tuple[str, list[View]]] = []
-    description = f"Equivariance of {name}"
-    for record in progress(images, total=len(images), description=description):
-        photo = record.photograph()
-        tags = record.known_tags
-        measured = Measured(network, image_tensor(photo, network)[None], tags, alignment)
+    for record in progress(images, total=len(images), description=f"Equivariance of {name}"):
+        photograph, tags = record.photograph(), record.known_tags
+        measured = Measured(network, image_tensor(photograph, network)[None], tags, alignment)
         for key, warp in warps.items():
             difference = measured.difference(warp)
             if difference is not None:
                 found[key].append(difference)
         if len(rows) < SHOWN:
-            views = [View("photograph", record.id, thumbnail(photo))]
-            for key, warp in {"image": Warp(), **warps}.items():
-                heat = measured.back(warp).numpy()
-                shown = heat_overlay(photo.convert("L"), heat, HEAT_SHARE)
-                views.append(View(key, record.id, thumbnail(shown)))
-            rows.append((f"{record.id}, {split.classes[tags[0] - 1]}", views))
+            heading = f"{record.id}, {split.classes[tags[0] - 1]}"
+            rows.append((heading, _views(photograph, measured, warps)))
     means = {key: statistics.fmean(values) if values else None for key, values in found.items()}
     known = [value for value in means.values() if value is not None]
     content = {
@@ -101,6 +95,16 @@ def evaluate_equivariance(
     write_png(figure, picture_sheet(rows, title=title, columns=columns))
     mean = "unknown" if content["mean"] is None else f"{content['mean']:.3f}"
     LOG.info("%s: %s on %d images: mean difference %s", output, name, len(images), mean)
+
+
+def _views(photograph: Image.Image, measured: "Measured", warps: Mapping[str, Warp]) -> list[View]:
+    """The photograph, and the first tag's map of its views, warped back and laid over it."""
+    views = [View("photograph", "", thumbnail(photograph))]
+    for key, warp in {"image": Warp(), **warps}.items():
+        heat = measured.back(warp).numpy()
+        shown = heat_overlay(photograph.convert("L"), heat, HEAT_SHARE)
+        views.append(View(key, "", thumbnail(shown)))
+    return views
 
 
 def named_warps(settings: EquivarianceSettings) -> dict[str, Warp]:

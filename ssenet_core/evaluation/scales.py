@@ -1,9 +1,4 @@
-"""How good a network's class activation maps are at each test scale (the paper's Figures 4 and 5).
-
-In: a split with masks and tags, and a checkpoint. Out: one JSON with a threshold curve for every
-single scale and for the sum of the scales. No map is stored: each image is read once, and each of
-its views passes the network once.
-"""
+"""Scores of a network's class activation maps at each test scale (the paper's Figures 4 and 5)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +9,12 @@ import torch
 from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
-from ssenet_core.evaluation.entries import (
+from ssenet_core.evaluation.stages import (
     MULTI_SCALE,
-    curve_points,
-    entry,
-    naming,
-    say,
-    scored_images,
-    true_labels,
+    images_with_masks,
+    log_scores,
+    naming_file,
+    score_entry,
 )
 from ssenet_core.io.files import write_json
 from ssenet_core.models.checkpoints import load_checkpoint
@@ -42,6 +35,8 @@ def evaluate_scales(
 ) -> None:
     """Score the class activation maps of every single scale, and of all scales together.
 
+    No map is stored: each image is read once, and each of its views passes the network once.
+
     Args:
         manifest: the split's manifest; its images need masks and tags.
         checkpoint: a CAM network's.
@@ -50,7 +45,7 @@ def evaluate_scales(
         name: the CAM variant.
         settings: `inference` of the variant.
         scales: the single scales to score.
-        alpha: background score at which mIoU, mFN and mFP are given.
+        alpha: background threshold at which mIoU, mFN and mFP are given.
         alphas: the curves' thresholds.
 
     Raises:
@@ -65,8 +60,8 @@ def evaluate_scales(
     every = sorted({*scales, *together})
     names = {f"{scale:g}": [scale] for scale in scales} | {MULTI_SCALE: together}
     curves = {key: ThresholdCurve([*grid, alpha], split.num_classes) for key in names}
-    for record in scored_images(split, f"Scoring scales of {name}"):
-        photograph, truth, tags = record.photograph(), true_labels(record), record.known_tags
+    for record, truth in images_with_masks(split, f"Scoring scales of {name}"):
+        photograph, tags = record.photograph(), record.known_tags
         with torch.inference_mode(), autocast(device, settings.precision):
             maps = {
                 scale: single_scale_maps(network, photograph, scale, settings.flip, alignment)
@@ -74,12 +69,12 @@ def evaluate_scales(
             }
         for key, members in names.items():
             shown = normalised_maps(sum_of(maps[scale] for scale in members), tags)
-            with naming(checkpoint, record):
+            with naming_file(checkpoint, record):
                 curves[key].add(truth, shown, np.asarray(tags, np.int64))
     entries = {
-        key: entry(split, "cam", name, curve.confusion(alpha), tags_used=True)
-        | {"alpha": alpha, "curve": curve_points(curve, grid)}
+        key: score_entry(split, "cam", name, curve.confusion(alpha), tags_used=True)
+        | {"alpha": alpha, "curve": curve.points(grid)}
         for key, curve in curves.items()
     }
     write_json(output, {"name": name, "multi_scale": together, "scales": entries})
-    say(output, entries[MULTI_SCALE])
+    log_scores(output, entries[MULTI_SCALE])

@@ -1,7 +1,7 @@
 """Line charts: threshold curves, scores by test scale, equivariance, and training losses.
 
-A chart is panels side by side, each small enough to be read on a phone, and the names of their
-lines, which stand beside the panels. `read_metrics` raises `SSENetError` that names the file.
+A chart has panels side by side, each small enough to be read on a phone, and the names of their
+lines. `read_table` and `read_metrics` raise `SSENetError` that names the file.
 """
 
 import io
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import MULTI_SCALE
+from ssenet_core.evaluation.stages import MULTI_SCALE
 from ssenet_core.report.results import Entry, base_variant
 
 SIZE = (3.8, 2.7)  # inches
@@ -58,20 +58,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A pair of axes with lines, and the words that stand for it."""
+    """A pair of axes with lines."""
 
     title: str
     x_label: str
     y_label: str
     lines: Sequence[Line]
-    alt: str  # what a reader who cannot see it needs to know
+    alt: str  # alternative text
     top: float | None = None  # of the vertical axis, which starts at 0; None fits the lines
     logarithmic: bool = False  # the vertical axis, where all values are above zero
     ticks: Sequence[float] = ()  # named places on the horizontal axis; empty: as matplotlib does
 
 
 class Chart(NamedTuple):
-    """Panels side by side, and the names of their series."""
+    """Panels side by side, and their series: number and name."""
 
     panels: list[Panel]
     key: list[tuple[int, str]]
@@ -109,7 +109,7 @@ def read_metrics(path: str | Path) -> pd.DataFrame:
 
 
 def threshold_chart(entries: Sequence[Entry], series: Series) -> Chart | None:
-    """Scores of each CAM over the background threshold, the configured one marked; None if none."""
+    """Scores of each CAM over the background threshold; None without curves."""
     cams = [entry for entry in entries if "curve" in entry]
     if not cams:
         return None
@@ -118,7 +118,7 @@ def threshold_chart(entries: Sequence[Entry], series: Series) -> Chart | None:
 
 
 def scale_chart(found: Sequence[Entry], series: Series) -> Chart | None:
-    """Scores by the scale of the test image, then a threshold curve a scale; None if none."""
+    """Scores by the scale of the test image, then a threshold curve per scale; None without any."""
     if not found:
         return None
     panels = [scale_panel(found, score, series) for score in SCORES]
@@ -128,7 +128,7 @@ def scale_chart(found: Sequence[Entry], series: Series) -> Chart | None:
 
 
 def equivariance_chart(measured: Sequence[Entry], series: Series) -> Chart | None:
-    """Differences over the scale and over the angle of the transform; None if there are none."""
+    """Differences over the scale and over the angle of the transform; None without any."""
     panels = []
     for kind, title, label in (
         ("scale", "Rescaled", "scale of the image"),
@@ -151,7 +151,7 @@ def equivariance_chart(measured: Sequence[Entry], series: Series) -> Chart | Non
 
 
 def training_chart(runs: Mapping[str, pd.DataFrame]) -> Chart | None:
-    """Loss parts over the steps, smoothed, a panel a training; replicates are averaged."""
+    """Loss parts over the steps, smoothed, a panel per training; replicates are averaged."""
     groups: dict[str, list[pd.DataFrame]] = {}
     for name, run in runs.items():
         if len(run):
@@ -170,26 +170,26 @@ def training_chart(runs: Mapping[str, pd.DataFrame]) -> Chart | None:
 
 
 def curve_panel(entries: Sequence[Entry], score: str, title: str, series: Series) -> Panel:
-    """One score over alpha, a line an entry, a dot where the entry is judged."""
+    """One score over alpha, a line per entry, a dot at the configured alpha."""
     lines, words = [], []
     for entry in entries:
         curve, dot = entry["curve"], None
-        judged = f"{entry['name']} is judged at alpha {entry['alpha']:g}"
+        phrase = f"{entry['name']} is judged at alpha {entry['alpha']:g}"
         if entry[score] is not None:
             dot = (entry["alpha"], entry[score])
-            judged += f" with {entry[score]:.3g}"
+            phrase += f" with {entry[score]:.3g}"
         if score == "miou" and curve["best_miou"] is not None:
-            judged += f", and is best at {curve['best_alpha']:g} with {curve['best_miou']:.3g}"
+            phrase += f", and is best at {curve['best_alpha']:g} with {curve['best_miou']:.3g}"
         lines.append(Line(curve["alpha"], curve[score], series[entry["name"]], dot))
-        words.append(judged)
-    # Ratios run away where almost nothing is foreground, and are cut off.
+        words.append(phrase)
+    # Ratios grow without bound where almost nothing is foreground.
     top = None if score == "miou" else max([1.0, *(2 * line.dot[1] for line in lines if line.dot)])
     alt = f"{title}, {SCORES[score]} over the {ALPHA}: {'; '.join(words)}."
     return Panel(title, ALPHA, SCORES[score], lines, alt, top)
 
 
 def scale_curves(found: Sequence[Entry], series: Series) -> list[Panel]:
-    """mIoU over alpha, a panel a test scale, a line a network."""
+    """mIoU over alpha, a panel per test scale, a line per network."""
     panels = []
     for key in dict.fromkeys(key for content in found for key in content["scales"]):
         title = "All scales together" if key == MULTI_SCALE else f"Scale {key}"
@@ -199,7 +199,7 @@ def scale_curves(found: Sequence[Entry], series: Series) -> list[Panel]:
 
 
 def scale_panel(found: Sequence[Entry], score: str, series: Series) -> Panel:
-    """One score over the single test scales, a line a network."""
+    """One score over the single test scales, a line per network."""
     lines, words = [], []
     for content in found:
         single = {float(k): e[score] for k, e in content["scales"].items() if k != MULTI_SCALE}
@@ -214,9 +214,9 @@ def scale_panel(found: Sequence[Entry], score: str, series: Series) -> Panel:
 
 
 def _loss(values: pd.Series, series: int) -> Line:
-    """The line of a part of the loss, in whole windows: a padded end would bend where people look.
+    """The line of a part of the loss, smoothed over whole windows, as padding would bend its ends.
 
-    The sum lies under its parts: where there is one alone, both are seen.
+    The sum is wider than its parts, so that both are seen where they are equal.
     """
     smooth = values.rolling(max(1, len(values) // SMOOTHED_SHARE)).mean().dropna()
     width = 2.6 if values.name == "loss" else 1.3
@@ -260,7 +260,7 @@ def style(theme: Theme) -> list[Any]:
 
 
 def draw(axes: Axes, panel: Panel, theme: Theme, names: Sequence[str] = ()) -> None:
-    """Draw a panel within `style`; with the names of the series it has a legend."""
+    """Draw a panel within `style`; with the names of the series, a legend too."""
     for line in panel.lines:
         colour = theme[f"series-{line.series % SERIES}"]
         dashes = DASHES[line.series % len(DASHES)]

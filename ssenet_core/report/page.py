@@ -1,7 +1,7 @@
 """The report of a run: its results as JSON and Markdown, an HTML page, and a sheet of pictures.
 
-The page is one file that needs nothing else, and works without scripts, which only filter, sort and
-enlarge its pictures. `SSENetError` names an input that is missing, damaged or of another run.
+The page is one file that needs nothing else. It works without scripts, which only filter, sort and
+enlarge its pictures. An input that is missing, damaged or of another run is an `SSENetError`.
 """
 
 import base64
@@ -22,22 +22,23 @@ from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json, write_text
 from ssenet_core.io.images import VOID, write_png
+from ssenet_core.jobs import rough_duration
 from ssenet_core.pictures import View, class_colour
 from ssenet_core.report import figures, results
-from ssenet_core.report.gallery import ImageViews, contact_sheet, gallery_image
-from ssenet_core.report.paper_tables import Models, paper_score
+from ssenet_core.report.gallery import GalleryItem, ImageViews, contact_sheet, gallery_image
+from ssenet_core.report.paper import paper_score
 from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
+from ssenet_core.settings import SerSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 85
-LEGENDS = {
+TILES = {
     "cam": "class activation maps",
     "crf": "maps after the dense CRF",
     "random_walk": "pseudo labels",
     "deeplab": "segmentation network",
 }
-# A job has more as soon as it computes: with less it had ended when Snakemake looked again.
-LEAST_MIB = 50
+LEAST_MIB = 50  # a job that is recorded with less had ended before Snakemake measured it
 
 Paths = Mapping[str, str | Path]
 
@@ -50,7 +51,7 @@ def build_report(
     metrics: Paths,
     benchmarks: Paths,
     manifests: Paths,
-    gallery: Sequence[Mapping[str, Any]],
+    gallery: Sequence[GalleryItem],
     output_json: str | Path,
     output_markdown: str | Path,
     output_html: str | Path,
@@ -64,14 +65,12 @@ def build_report(
 
     Args:
         evaluations: JSON files of `evaluation.stages`.
-        trivial: JSON files of the trivial answers.
+        trivial: JSON files of `evaluate_trivial`.
         equivariance: JSON files of `evaluation.equivariance`.
         metrics: training name ("cam/ssenet") to its metrics CSV.
         benchmarks: "stage/anything" to Snakemake's benchmark TSV.
         manifests: split to manifest; those of the gallery's splits are needed.
-        gallery: images to show: "id", "split", "cam" (variant), and of "maps_dir", "refined_dir",
-            "pseudo_dir", "prediction_dir" what there is; "alpha" where no evaluation of that CAM
-            says at which background score its maps become labels.
+        gallery: images to show.
         output_json: everything, for programs.
         output_markdown: the tables.
         output_html: the report.
@@ -79,7 +78,7 @@ def build_report(
         title: heading of all of them.
         settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
         scales: JSON files of `evaluation.scales`, as far as there are any.
-        published: stand the paper's numbers beside; they are about VOC 2012 alone.
+        published: show the paper's numbers too; they are about VOC 2012 alone.
 
     Raises:
         SSENetError: an input is missing, damaged, or does not fit the others.
@@ -89,10 +88,11 @@ def build_report(
     settings = json.loads(json.dumps(settings, default=str))
     splits = {split: load_manifest(path) for split, path in manifests.items()}
     classes = _classes(entries, splits)
-    images = [_gallery_image(item, splits, classes, entries) for item in gallery]
+    images = [_gallery_image(item, splits) for item in gallery]
     rows = make_rows(entries)
-    models = settings.get("cam", {}) if published else {}
-    cam = next((item["cam"] for item in gallery if item.get("cam")), None)
+    cams = settings.get("cam", {}) if published else {}
+    regularisers = {name: SerSettings.model_validate(cam["ser"]) for name, cam in cams.items()}
+    cam = next((item.cam for item in gallery if item.cam), None)
     page = _template().render(
         title=title,
         splits=splits.values(),
@@ -100,8 +100,8 @@ def build_report(
         classes=classes,
         rows=rows,
         published=published,
-        paper=partial(paper_score, cams=models),
-        tiles=_tiles(rows, cam, models),
+        paper=partial(paper_score, cams=regularisers),
+        tiles=_tiles(rows, cam, regularisers),
         empty_table=results.empty_table(rows),
         scale_table=results.scale_table(by_scale),
         equivariance_table=results.equivariance_table(measured) if measured else None,
@@ -110,7 +110,7 @@ def build_report(
         gallery=images,
         described=partial(_described, classes=classes),
     )
-    write_json(output_json, results.results(entries, title, settings, measured, by_scale))
+    write_json(output_json, results.results_json(entries, title, settings, measured, by_scale))
     write_text(output_markdown, results.markdown(entries, title, measured))
     write_png(output_gallery, contact_sheet(images, classes, title))
     write_text(output_html, page)
@@ -121,21 +121,13 @@ def build_report(
     LOG.info("%s: %d rows of results, %d images, %.1f MB; %s", output_html, *counts)
 
 
-def _gallery_image(
-    item: Mapping[str, Any],
-    splits: Mapping[str, Manifest],
-    classes: Sequence[str],
-    entries: Sequence[results.Entry],
-) -> ImageViews:
-    split = item["split"]
-    if split not in splits:
+def _gallery_image(item: GalleryItem, splits: Mapping[str, Manifest]) -> ImageViews:
+    if item.split not in splits:
         raise SSENetError(
-            f"gallery image {item['id']}: expected a manifest of its split {split}, found those of "
-            f"{', '.join(splits) or 'no split'}"
+            f"gallery image {item.id}: expected a manifest of its split {item.split}, found those "
+            f"of {', '.join(splits) or 'no split'}"
         )
-    alphas = [e["alpha"] for e in entries if e["stage"] == "cam" and e["name"] == item.get("cam")]
-    alpha = item.get("alpha", alphas[0] if alphas else None)
-    return gallery_image(item, splits[split].record(item["id"]), classes, alpha)
+    return gallery_image(item, splits[item.split])
 
 
 def _classes(entries: Sequence[results.Entry], splits: Mapping[str, Manifest]) -> list[str]:
@@ -155,7 +147,7 @@ def _charts(
     measured: Sequence[results.Entry],
     metrics: Paths,
 ) -> dict[str, figures.Chart | None]:
-    """The charts by their names; a variant keeps its colour in all that name variants."""
+    """The charts by their names; a variant has the same colour in all of them."""
     named = [*(entry for entry in entries if entry["stage"] == "cam"), *scales, *measured]
     series = figures.variant_series([entry["name"] for entry in named])
     trainings = {name: figures.read_metrics(path) for name, path in metrics.items()}
@@ -167,16 +159,18 @@ def _charts(
     }
 
 
-def _tiles(rows: Sequence[Row], cam: str | None, models: Models) -> list[dict[str, Any]]:
-    """One row a stage, of the chain whose images the page shows, and what stands beside.
+def _tiles(
+    rows: Sequence[Row], cam: str | None, regularisers: Mapping[str, SerSettings]
+) -> list[dict[str, Any]]:
+    """The mIoU of each stage, of the chain whose images the page shows, and scores to compare.
 
     Args:
         rows: of the results table.
         cam: the chain's CAM variant; None takes each stage's first row.
-        models: settings of the CAM variants where the paper's numbers stand beside.
+        regularisers: of the CAM variants, where the paper's numbers are shown too.
     """
     tiles = []
-    for stage, what in LEGENDS.items():
+    for stage, what in TILES.items():
         chosen = [row for row in rows if row.stage == stage]
         own = [row for row in chosen if cam and row.cam == base_variant(cam)]
         for row in (own or chosen)[:1]:
@@ -185,14 +179,14 @@ def _tiles(rows: Sequence[Row], cam: str | None, models: Models) -> list[dict[st
             if answers:
                 best = max(answer.miou.mean or 0.0 for answer in answers)
                 beside.append(f"best trivial answer {best:.1f}")
-            if (paper := paper_score(row, models)) is not None:
+            if (paper := paper_score(row, regularisers)) is not None:
                 beside.append(f"paper {paper:.1f}")
             tiles.append({"name": STAGES[stage], "what": what, "miou": row.miou, "beside": beside})
     return tiles
 
 
 class StageCost(NamedTuple):
-    """What the jobs of one stage took, in seconds and MiB; None where no memory was measured."""
+    """Time (seconds) and memory (MiB) of a stage's jobs; None where no memory was measured."""
 
     stage: str
     jobs: int
@@ -227,16 +221,11 @@ def stage_costs(benchmarks: Paths) -> list[StageCost]:
 
 def duration(seconds: float) -> str:
     """Seconds as "4.2 s", "3 min 05 s" or "2 h 10 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{seconds:.1f} s" if seconds < 60 else rough_duration(seconds)
 
 
 def _described(image: ImageViews, view: View, classes: Sequence[str]) -> str:
-    """The text that stands for a picture: what it is, and the classes in it."""
+    """A picture's alternative text: what it is, and the classes in it."""
     if view.labels:
         found = (classes[label] for label in view.labels if label != VOID)
         return f"{view.title} of {image.id}: {', '.join(found) or 'no class'}"

@@ -1,8 +1,8 @@
 """The results of a run as rows and tables: for the report, the paper's tables and the terminal.
 
 Replicates that differ in their seed only (`ssenet`, `ssenet@1`) are one row, with mean and sample
-standard deviation. What reads a file raises `SSENetError` that names one which is missing, of
-another kind, or about other classes than the rest.
+standard deviation. Functions that read a file raise `SSENetError` that names one which is missing,
+of another kind, or about other classes than the rest.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.evaluation.entries import EQUIVARIANCE, FORMAT, MULTI_SCALE
+from ssenet_core.evaluation.stages import EQUIVARIANCE, FORMAT, MULTI_SCALE
 from ssenet_core.io.files import read_json
 
 STAGES = {
@@ -24,7 +24,7 @@ STAGES = {
     "deeplab": "DeepLab",
 }
 TRIVIAL_NAMES = {"tag": "every pixel is the tag", "ellipse": "centred ellipse of the tag"}
-REPORTS = ("results.json", "report/results.json")  # where they lie in a folder that is given
+REPORTS = ("results.json", "report/results.json")  # paths in a folder of results
 NO_EMPTY_IMAGES: dict[str, Any] = {"images": 0, "with_false_positives": 0, "of_class": {}}
 NONE = "–"  # a cell where there is no number
 BEST_NOTE = (
@@ -80,8 +80,14 @@ class Spread:
 class Row:
     """One stage and variant on one split.
 
-    `iou` has a mean a class (None: the class is absent). Of the photographs with nothing in them,
-    `empty_images`, so many have a false positive: of any class, and of each one (a mean over runs).
+    Attributes:
+        best_miou: the best of the threshold curve; None without a curve.
+        best_alphas: the thresholds of the best, of each replicate.
+        iou: mean over replicates for each class; None where the class is absent.
+        runs: names of the replicates.
+        empty_images: images without foreground.
+        false_positives: how many of these have a false positive of any class.
+        false_positives_of_class: the same for each class, mean over replicates; without zeros.
     """
 
     stage: str
@@ -122,7 +128,7 @@ class Row:
 
 
 class Table(NamedTuple):
-    """Cells as text, row by row; the first `text_columns` are no numbers."""
+    """Cells as text, row by row; columns after the first `text_columns` hold numbers."""
 
     header: list[str]
     body: list[list[str]]
@@ -148,7 +154,7 @@ class Table(NamedTuple):
 
 
 def base_variant(name: str) -> str:
-    """A run's name without its seeds: "ssenet@1/default" is a replicate of "ssenet/default"."""
+    """A name of variants without seeds: "ssenet@1/default" is a replicate of "ssenet/default"."""
     return re.sub(r"@\d+(?=/|$)", "", name)
 
 
@@ -270,7 +276,7 @@ def empty_table(rows: Sequence[Row]) -> Table | None:
             classes = [
                 f"{name} {round(n, 1):g}" for name, n in row.false_positives_of_class.items()
             ]
-            # A number of photographs: whole where it is of one run.
+            # The number of photographs in one run is whole.
             counts = [str(row.empty_images), found.text(1 if found.n > 1 else 0)]
             body.append([*row.names, row.split, *counts, ", ".join(classes) or NONE])
     return Table(header, body, text_columns=3) if body else None
@@ -308,12 +314,12 @@ def score_text(value: float | None) -> str:
     return NONE if value is None else f"{value:.1f}"
 
 
-def judged_on(rows: Sequence[Row]) -> list[str]:
-    """One sentence a split: which stages are judged on it, and whether they were told the tags."""
+def split_notes(rows: Sequence[Row]) -> list[str]:
+    """A sentence per split and use of tags: which stages are evaluated on it."""
     notes = []
     for split in dict.fromkeys(row.split for row in rows):
-        for told, phrase in ((True, "tags given"), (False, "tags unknown to the network")):
-            chosen = [row for row in rows if row.split == split and row.tags_used == told]
+        for given, phrase in ((True, "tags given"), (False, "tags unknown to the network")):
+            chosen = [row for row in rows if row.split == split and row.tags_used == given]
             if chosen:
                 stages = ", ".join(dict.fromkeys(row.names[0] for row in chosen))
                 images = max(row.images for row in chosen)
@@ -321,14 +327,14 @@ def judged_on(rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def results(
+def results_json(
     entries: Sequence[Entry],
     title: str,
     settings: Any,
     equivariance: Sequence[Entry] = (),
     scales: Sequence[Entry] = (),
 ) -> dict[str, Any]:
-    """Everything about a run that a program may want to read (`results.json`)."""
+    """The content of `results.json`: everything about a run, for programs."""
     return {
         "format": FORMAT,
         "title": title,
@@ -342,14 +348,14 @@ def results(
 
 
 def markdown(entries: Sequence[Entry], title: str, equivariance: Sequence[Entry] = ()) -> str:
-    """The results table, IoU a class and the equivariance as GitHub Markdown."""
+    """The results table, IoU by class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
     lines = [f"# {title}", ""]
     if not rows:
         lines.append("No split has masks: nothing could be judged.")
     else:
         lines += [*results_table(rows).markdown(), ""]
-        lines += [*(f"{note}\n" for note in judged_on(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
+        lines += [*(f"{note}\n" for note in split_notes(rows)), f"{RATIO_NOTE}\n", BEST_NOTE]
         table = class_table(rows, entries[0]["classes"])
         lines += ["", "## IoU a class, %", "", *table.markdown()]
         if empty := empty_table(rows):
@@ -380,10 +386,10 @@ def results_lines(path: str | Path) -> list[str]:
     if not rows:
         return [str(content["title"]), "", "No split has masks: nothing was scored."]
     empty = empty_table(rows)
-    said = [
+    false_positives = [
         f"{EMPTY_HEADING} on {split}: {stage} {variant} finds something in {found} of {images} "
         f"({of_class})."
         for stage, variant, split, images, found, of_class in (empty.body if empty else [])
     ]
-    notes = [*judged_on(rows), *said, RATIO_NOTE, BEST_NOTE]
+    notes = [*split_notes(rows), *false_positives, RATIO_NOTE, BEST_NOTE]
     return [str(content["title"]), "", *results_table(rows).plain(), "", *notes]

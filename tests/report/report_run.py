@@ -14,6 +14,7 @@ from ssenet_core.evaluation.stages import (
     evaluate_trivial,
 )
 from ssenet_core.io.files import read_json, write_json
+from ssenet_core.report.gallery import GalleryItem
 from ssenet_core.report.page import build_report
 from ssenet_core.settings import AlphaGrid
 
@@ -72,8 +73,8 @@ def make_run(root: Path):
         benchmarks[f"{stage}/ssenet"] = root / f"{stage}.tsv"
         benchmarks[f"{stage}/ssenet"].write_text(f"s\tmax_rss\n{50 * i + 3}\t{400 + 90 * i}\n")
     folders = {"maps_dir": train.maps, "refined_dir": train.refined, "pseudo_dir": train.labels}
-    gallery = [{"id": i, "split": "pseudo_eval", "cam": "ssenet", **folders} for i in train.ids]
-    gallery += [{"id": i, "split": "val", "prediction_dir": val.labels} for i in val.ids]
+    gallery = [GalleryItem(i, "pseudo_eval", "ssenet", 0.2, **folders) for i in train.ids]
+    gallery += [GalleryItem(i, "val", prediction_dir=val.labels) for i in val.ids]
     return {
         "evaluations": evaluations,
         "trivial": [root / "trivial.json"],

@@ -22,7 +22,7 @@ from ssenet_core.deeplab.training import LabelledViews
 from ssenet_core.io.files import read_json
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.maps import read_maps, read_refined
-from ssenet_core.report.show import one_image
+from ssenet_core.report.gallery import one_image
 from ssenet_core.training.batches import Draw
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("nothing there")]

@@ -14,7 +14,7 @@ from ssenet_core.report.results import (
     load_equivariance,
     make_rows,
     markdown,
-    results,
+    results_json,
     results_lines,
     results_table,
 )
@@ -67,7 +67,7 @@ def test_markdown_has_every_row_and_says_what_was_chosen_on_the_truth():
 
 def test_the_terminal_table_is_the_same(tmp_path, capsys):
     path = tmp_path / "results.json"
-    write_json(path, results(ENTRIES, title="A run", settings={}))
+    write_json(path, results_json(ENTRIES, title="A run", settings={}))
     lines = results_lines(path)
     assert lines[0] == "A run"
     assert any("52.0 ± 2.8" in line and line.startswith("CAM ") for line in lines)
@@ -102,7 +102,9 @@ def test_false_positives_in_photographs_with_nothing_have_a_table(tmp_path):
     assert "## Photographs with nothing in them\n\n| Stage |" in text
     assert "| DeepLab | a/b/c | val | 7 | 4 | cat 4 |" in text
     assert "Photographs with nothing" not in markdown([told], "A run")
-    write_json(tmp_path / "results.json", results([told, seeds[0]], title="A run", settings={}))
+    write_json(
+        tmp_path / "results.json", results_json([told, seeds[0]], title="A run", settings={})
+    )
     expected = (
         "Photographs with nothing in them on val: DeepLab a/b/c finds something in 4 of 7 (cat 4)."
     )
@@ -124,7 +126,7 @@ def test_equivariance_has_a_column_a_network():
     ]
     text = markdown(ENTRIES, "A run", entries)
     assert "| flip | 0.150 ± 0.071 | 0.300 |" in text
-    assert results(ENTRIES, "", {}, entries)["equivariance"] == entries
+    assert results_json(ENTRIES, "", {}, entries)["equivariance"] == entries
 
 
 def test_other_files_are_no_measurements(tmp_path):

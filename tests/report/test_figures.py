@@ -1,9 +1,11 @@
-"""What the report's figures show, and their colours."""
+"""What the report's figures show, their colours, and the training metrics behind them."""
+
+import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation_files import SER, equivariance, evaluation
+from evaluation_files import equivariance, evaluation
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_json
@@ -14,14 +16,14 @@ from ssenet_core.report.figures import (
     Line,
     Panel,
     equivariance_chart,
+    read_metrics,
     scale_chart,
     svg,
     threshold_chart,
     training_chart,
     variant_series,
 )
-from ssenet_core.report.paper_tables import paper_score
-from ssenet_core.report.results import load_scales, make_rows, scale_table
+from ssenet_core.report.results import load_scales, scale_table
 
 CURVE = {
     "alpha": [0.1, 0.2],
@@ -132,26 +134,22 @@ def test_the_same_panel_gives_the_same_picture():
     assert svg(panel, LIGHT) != svg(panel, DARK)
 
 
-@pytest.mark.parametrize(
-    ("stage", "variant", "split", "score"),
-    [
-        ("cam", "ssenet", "pseudo_eval", 49.8),
-        ("cam", "baseline", "pseudo_eval", 47.3),
-        ("random_walk", "half/default", "pseudo_eval", 61.7),
-        ("deeplab", "ssenet/d/d", "val", 63.3),
-        ("deeplab", "half/d/d", "val", None),
-        ("crf", "ssenet", "pseudo_eval", None),
-        ("cam", "ssenet", "val", None),
-        ("cam", "turned", "pseudo_eval", None),
-        ("cam", "unknown", "pseudo_eval", None),
-    ],
-)
-def test_the_papers_number_is_of_the_same_stage_and_rate(stage, variant, split, score):
-    cams = {
-        "baseline": {"ser": SER | {"weight": 0}},
-        "ssenet@2": {"ser": SER},
-        "half": {"ser": SER | {"rate": 0.5}},
-        "turned": {"ser": SER | {"transforms": ["rotate"]}},
-    }
-    row = make_rows([evaluation(stage, variant, 50.0, split=split)])[0]
-    assert paper_score(row, cams) == score
+def test_metrics_keep_steps_and_loss_parts(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("step,epoch,lr,loss,ser\n1,0,0.1,2.5,\n2,0,0.09,2.0,0.5\n")
+    found = read_metrics(path)
+    assert list(found.index) == [1, 2]
+    assert list(found) == ["loss", "ser"]
+    assert list(found["loss"]) == [2.5, 2.0]
+    assert math.isnan(found["ser"][1])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "step,loss\n1,much\n", "step,loss\n1\n"])
+def test_broken_metrics_are_named_or_empty(tmp_path, content):
+    path = tmp_path / "metrics.csv"
+    path.write_text(content)
+    if content.endswith("1\n"):  # a row that was cut off before its losses
+        assert math.isnan(read_metrics(path)["loss"][1])
+    else:
+        with pytest.raises(SSENetError, match=r"metrics\.csv: expected"):
+            read_metrics(path)

@@ -16,6 +16,8 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.stages import evaluate_labels
 from ssenet_core.io.images import write_label_png
 from ssenet_core.pictures import class_colour
+from ssenet_core.report.gallery import GalleryItem
+from ssenet_core.report.page import StageCost, duration, stage_costs
 
 SECTIONS = {
     "results",
@@ -123,7 +125,7 @@ def test_the_papers_numbers_stand_beside_where_they_were_published(report, run, 
 
 def test_pictures_say_what_is_in_them(report, run):
     alts = [a["alt"] for a in Page((report / "index.html").read_text()).all("img")]
-    shown = [alt for alt in alts if alt.startswith(f"Truth of {run['gallery'][0]['id']}: ")]
+    shown = [alt for alt in alts if alt.startswith(f"Truth of {run['gallery'][0].id}: ")]
     names = shown[0].partition(": ")[2].split(", ")
     assert names[0] == "background"
     assert set(names[1:]) < set(CLASSES)
@@ -183,7 +185,7 @@ def test_photographs_with_nothing_in_them_are_told_apart(run, tmp_path):
     changes = {
         "evaluations": [tmp_path / "scores.json"],
         "manifests": {"val": val.manifest},
-        "gallery": [{"id": name, "split": "val", "alpha": 0.2, **folders} for name in val.ids],
+        "gallery": [GalleryItem(name, "val", **folders) for name in val.ids],
     }
     text = build(run, tmp_path / "report", **changes)
     page = Page(text)
@@ -205,3 +207,19 @@ def test_a_gallery_image_needs_its_manifest(run, tmp_path):
     with pytest.raises(SSENetError, match="expected a manifest of its split val"):
         build(run, tmp_path, manifests={"pseudo_eval": run["manifests"]["pseudo_eval"]})
     assert not any(tmp_path.iterdir())
+
+
+def test_benchmarks_are_summed_by_stage(tmp_path):
+    (tmp_path / "a").write_text("s\th:m:s\tmax_rss\n10.0\t0:00:10\t500\n")
+    (tmp_path / "b").write_text("s\th:m:s\tmax_rss\n70.0\t0:01:10\tNA\n")
+    costs = stage_costs({"infer/x/0": tmp_path / "a", "infer/x/1": tmp_path / "b"})
+    assert costs == [StageCost("infer", 2, 80.0, 70.0, 500.0)]
+    (tmp_path / "short").write_text("s\tmax_rss\n2.0\t9.1\n")
+    assert stage_costs({"score": tmp_path / "short"})[0].peak_mib is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.25, "4.2 s"), (80, "1 min 20 s"), (7790, "2 h 09 min")]
+)
+def test_durations_are_readable(seconds, text):
+    assert duration(seconds) == text

@@ -1,18 +1,23 @@
 """Scoring the files of each stage: the JSON, and errors that name the file."""
 
 import json
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import confusion_matrix, scores
 from ssenet_core.evaluation.stages import (
+    ellipse_answer,
     evaluate_cam,
     evaluate_crf,
     evaluate_labels,
     evaluate_trivial,
+    tag_answer,
 )
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.io.maps import (
@@ -259,3 +264,35 @@ def test_a_split_without_masks_cannot_be_scored(split, output):
     split.manifest.write_text(json.dumps(manifest))
     with pytest.raises(SSENetError, match=rf"(?s)masks.*{split.ids[1]}"):
         judge_labels(split, output)
+
+
+def test_one_tag_is_everywhere():
+    assert (tag_answer(3, 5, [4]) == 4).all()
+
+
+def test_several_tags_are_equal_bands_in_order():
+    np.testing.assert_array_equal(tag_answer(2, 6, [3, 1, 2]), [[3, 3, 1, 1, 2, 2]] * 2)
+
+
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    tags=st.lists(st.integers(1, 20), unique=True, max_size=4),
+)
+def test_the_ellipse_is_a_symmetric_part_of_the_bands(height, width, tags):
+    ellipse, bands = ellipse_answer(height, width, tags), tag_answer(height, width, tags)
+    inside = ellipse > 0
+    assert ellipse.shape == (height, width)
+    assert ellipse.dtype == np.uint8
+    np.testing.assert_array_equal(ellipse[inside], bands[inside])
+    np.testing.assert_array_equal(inside, inside[::-1, ::-1])
+
+
+def test_the_ellipse_has_its_axes():
+    inside = ellipse_answer(200, 300, [1], axes=0.7) == 1
+    assert np.isclose(inside.mean(), math.pi / 4 * 0.7**2, rtol=0.01)
+    assert (inside.any(axis=1).sum(), inside.any(axis=0).sum()) == (140, 210)
+
+
+def test_no_tag_is_background():
+    assert not ellipse_answer(4, 4, []).any()

@@ -1,4 +1,4 @@
-"""`ssenet show`: one picture of all that a run has made of an image."""
+"""Pictures of an image, their IoU, and `ssenet show`, which puts all of them on one sheet."""
 
 import shutil
 from pathlib import Path
@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw
 from synthetic_run import CLASSES, empty_image, make_split
 
 from ssenet_core.cli import main
+from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.io.images import load_image, write_label_png
+from ssenet_core.io.images import VOID, load_image, write_label_png
 from ssenet_core.pictures import GAP, THUMBNAIL, View, class_colour, text_font
-from ssenet_core.report.gallery import ImageViews
-from ssenet_core.report.show import one_image, show_image
+from ssenet_core.report.gallery import ImageViews, Subject, one_image, show_image
 
 TRAIN, VAL = "pseudo_eval_1", "val_0"
 
@@ -145,6 +145,15 @@ def test_the_background_score_is_the_one_that_was_judged(results: Path) -> None:
     assert 0 < fewer < more
 
 
+def test_the_cells_are_those_of_the_networks_stride(results: Path) -> None:
+    settings = {"affinity": {"default": {"backbone": {"output_stride": 16}}}}
+    write_json(results / "report" / "results.json", {"settings": settings})
+    cells = np.array(views_of(shown(results, TRAIN))["CAM ssenet"]["affinity labels"].large)
+    assert cells.shape == (60, 40)
+    for y, x in np.ndindex(4, 3):
+        assert len(np.unique(cells[16 * y : 16 * y + 16, 16 * x : 16 * x + 16])) == 1
+
+
 def is_at(sheet: np.ndarray, pixels: np.ndarray, top: int) -> bool:
     """Whether the pixels (h, w, 3) are on the sheet at this height, in any of its columns."""
     height, width = pixels.shape[:2]
@@ -230,3 +239,22 @@ def test_damaged_files_are_named(results: Path) -> None:
     path.write_text("no picture")
     with pytest.raises(SSENetError, match=f"{TRAIN}.png: "):
         shown(results, TRAIN)
+
+
+def iou(path: Path, truth: np.ndarray, answer: np.ndarray) -> float | None:
+    write_label_png(path, truth)
+    height, width = truth.shape
+    record = ImageRecord(
+        id="a", image=path, mask=path, width=width, height=height, tags=(1,), sha256=""
+    )
+    return Subject(record, ("background", "cat")).labels("DeepLab", "DeepLab", path, answer).iou
+
+
+def test_void_around_a_thing_does_not_mark_it_down(tmp_path):
+    truth = np.full((8, 8), VOID, np.uint8)
+    truth[2:6, 2:6] = 1
+    answer = np.where(truth == 1, 1, 0).astype(np.uint8)
+    answer[2, 2] = 0
+    assert iou(tmp_path / "a.png", truth, answer) == pytest.approx(100 * 15 / 16)
+    nothing = np.zeros((8, 8), np.uint8)
+    assert iou(tmp_path / "b.png", nothing, nothing) == 100

@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,20 +34,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         SSENetError: no space is left, or the folder may not be written to.
     """
     path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent
-        )
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # as the umask has it; tempfile's would be private
     except OSError as error:
         raise _explained(error, path) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's files are private
+        temporary.chmod(mode)  # some libraries put a private file in its place
         temporary.replace(path)
     except BaseException as error:
         explained = _explained(error, path)
@@ -80,7 +76,7 @@ def remove_leftovers(paths: Iterable[str | Path]) -> None:
         names.setdefault(path.parent, set()).add(path.name)
     for folder, whole in names.items():
         for entry in os.scandir(folder) if folder.is_dir() else ():
-            found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]*)?", entry.name)  # as mkstemp has it
+            found = re.fullmatch(r"\.(.+)\.[a-z0-9_]{8}(\.[^.]*)?", entry.name)  # of `atomic_path`
             if found and found[1] in whole and entry.is_file(follow_symlinks=False):
                 Path(entry).unlink(missing_ok=True)
 

@@ -48,3 +48,12 @@ def test_bad_json_is_named(tmp_path):
     path.write_text("{")
     with pytest.raises(SSENetError, match=r"a\.json: expected JSON"):
         read_json(path)
+
+
+def test_the_umask_says_who_may_read_a_file(tmp_path):
+    """Some libraries, safetensors is one, replace the file by a private one."""
+    (tmp_path / "plain").touch()
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.unlink()
+        temporary.touch(0o600)
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import socket
@@ -16,6 +17,9 @@ from ssenet_core.errors import SSENetError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status, 1 after an error that the user can fix."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a console cannot show is no reason to stop
+            stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         options.action(options)
@@ -77,8 +81,13 @@ def _init(options: argparse.Namespace) -> None:
     from ssenet_core.init.write import Request, write_configuration
 
     wanted = {name: getattr(options, name) for name in Request.__dataclass_fields__}
-    for line in write_configuration(Request(**wanted)):
+    request = Request(**wanted)
+    for line in write_configuration(request):
         print(line)
+    if options.run:
+        from ssenet_core.run import run_workflow
+
+        run_workflow(request.file, [])
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -190,10 +199,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the photographs")
     parser.add_argument(
-        "table",
+        "tags",
+        nargs="?",
         type=Path,
-        metavar="TAGS.csv",
-        help="table image,tags; tags separated by blanks, an empty cell: none of the classes",
+        metavar="TAGS",
+        help="table image,tags (an empty cell: none of the classes), COCO's JSON, or a folder of "
+        "VOC's XML; default: the names of the photographs' subfolders",
     )
     parser.add_argument("--name", help="of the folder in results/; default: the folder's")
     parser.add_argument(
@@ -226,7 +237,15 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         help="default: efficientnet_lite0, whose ImageNet weights are installed; others: resnet50, "
         "efficientnet_lite2, convnext_tiny, timm:NAME, ...",
     )
+    parser.add_argument(
+        "--working-size",
+        type=int,
+        default=500,
+        metavar="PIXELS",
+        help="longest edge to which photographs are shrunk; default: 500",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
+    parser.add_argument("--run", action="store_true", help="run the workflow at once")
     parser.set_defaults(action=_init)
 
 

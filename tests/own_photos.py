@@ -12,7 +12,7 @@ from ssenet_core.io.images import write_label_png
 from ssenet_core.settings import Settings, load, merged
 
 ROOT = Path(__file__).parents[1]
-TAGS = ("cat", "dog", "cat dog", "potted plant;", "dog; potted plant")
+TAGS = ("cat", "dog", "cat; dog", "potted plant;", "dog; potted plant")
 
 
 def save(path: Path, seed: int = 0, size: tuple[int, int] = (64, 48), **options: object) -> None:

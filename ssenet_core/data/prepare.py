@@ -153,7 +153,7 @@ def prepare_images(
         except SSENetError as error:
             problems.append(str(error))
             continue
-        facts[copy.stem] = asdict(_original(original, photograph, turned))
+        facts[copy.stem] = asdict(original_of(original, photograph, mask_turned=turned))
     if problems:
         raise SSENetError(listing(f"{len(problems)} photograph(s) cannot be used", problems))
     write_json(record, {"images": facts})
@@ -169,11 +169,11 @@ def _existing_mask(dataset: DatasetSettings, image: str) -> Path:
     return path
 
 
-def _original(path: Path, photograph: Photograph, mask_turned: bool) -> Original:
+def original_of(path: Path, photograph: Photograph, *, mask_turned: bool = False) -> Original:
+    """What a photograph is stored as."""
     width, height = photograph.upright_size
-    return Original(
-        str(path), photograph.format, width, height, photograph.orientation, mask_turned
-    )
+    form, orientation = photograph.format, photograph.orientation
+    return Original(str(path), form, width, height, orientation, mask_turned)
 
 
 def read_originals(record: str | Path) -> dict[str, Original]:

@@ -1,35 +1,45 @@
-"""Survey of a folder of photographs with a table of tags, of their masks, and of the splits.
+"""Survey of a folder of photographs and their tags, of their masks, and of the splits.
 
 Raises one `SSENetError` that names every bad photograph, row or mask, and every unknown id.
 """
 
 import difflib
 import hashlib
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from ssenet_core.data.check import examine_images, learning_problem, tags_from_mask
+from ssenet_core.data.check import learning_problem, tags_from_mask
 from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.data.tags import TagTable, read_tag_table
-from ssenet_core.errors import SSENetError, listing, some_of
-from ssenet_core.io.images import (
-    FORMATS,
-    SUFFIXES,
-    UNREAD_SUFFIXES,
-    pictures_in,
-    read_mask,
-    subfolders_with_pictures,
+from ssenet_core.data.prepare import Original, original_of
+from ssenet_core.data.tags import (
+    TagTable,
+    label_values,
+    read_tag_table,
+    table_id,
+    tags_from_annotations,
+    tags_from_coco,
+    tags_from_folders,
 )
+from ssenet_core.errors import SSENetError, listing, some_of
+from ssenet_core.io.files import sha256_file
+from ssenet_core.io.images import read_label_png, read_mask
+from ssenet_core.io.photographs import (
+    PHOTOGRAPH_SUFFIXES,
+    UNREAD_SUFFIXES,
+    photographs_in,
+    read_photograph,
+)
+from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings, validated
 from ssenet_core.settings.sections import SplitLists
 
-ORIENTATION = 0x0112  # the EXIF entry; 1 is upright
 NONE = (0,)  # the label value that stands for a photograph with none of the classes
 
 
@@ -39,21 +49,23 @@ class Survey:
 
     Attributes:
         folder: of the photographs.
-        table: the file of the tags.
-        suffix: what every photograph's name ends with.
+        tags: the table, or what took its place.
+        table: the file of the tags, if the workflow can read them from it as they are.
         classes: names of the foreground classes, in the order of their label values.
-        records: the photographs that have a row, in the table's order.
-        without_row: names of photographs in the folder that have none, and are left out.
-        rotated: how many say by an EXIF entry that they are to be shown turned.
+        records: the photographs that have tags, in the table's order, at the working copies' sizes.
+        originals: what these photographs are stored as, by id.
+        without_row: names of photographs in the folder that have no tags, and are left out.
+        twins: ids of photographs whose files are the same, a group each.
     """
 
     folder: Path
-    table: Path
-    suffix: str
+    tags: TagTable
+    table: Path | None
     classes: tuple[str, ...]
     records: tuple[ImageRecord, ...]
+    originals: Mapping[str, Original]
     without_row: tuple[str, ...]
-    rotated: int
+    twins: tuple[tuple[str, ...], ...]
 
     @property
     def ids(self) -> list[str]:
@@ -72,152 +84,236 @@ class Survey:
         wanted = set(ids)
         return sum(record.id in wanted and not record.known_tags for record in self.records)
 
+    @property
+    def rotated(self) -> int:
+        """How many are turned upright, as EXIF says."""
+        return sum(original.orientation != 1 for original in self.originals.values())
 
-def survey(folder: str | Path, table: str | Path, classes: str | Path | None = None) -> Survey:
+    @property
+    def suffixes(self) -> dict[str, int]:
+        """How many photographs have each suffix, the most frequent first."""
+        names = (Path(original.file).suffix for original in self.originals.values())
+        return dict(Counter(names).most_common())
+
+
+def survey(
+    folder: str | Path,
+    tags: str | Path | None,
+    classes: str | Path | None = None,
+    working_size: int | None = None,
+) -> Survey:
     """Look at every photograph and row.
 
     Args:
-        folder: of the photographs, without its subfolders.
-        table: CSV with the columns image and tags.
+        folder: of the photographs, with its subfolders.
+        tags: a table, a COCO file, or a folder of VOC annotations; None for the names of the
+            subfolders.
         classes: file with one class name a line, in the order of the masks' label values; without
-            it the table's names count, in alphabetical order.
+            it the tags' names count, in alphabetical order.
+        working_size: longest edge of the working copies, pixels; None: as stored.
 
     Raises:
         SSENetError: see the module.
     """
-    folder, table = Path(folder).absolute(), Path(table).absolute()
-    names = _photographs(folder)
-    suffix = Counter(Path(name).suffix for name in names).most_common(1)[0][0]
-    rows = _read_rows(table, suffix)
-    dataset = _dataset_settings(folder, table, suffix, classes)
-    known = class_names(dataset)
-    there = [image_id for image_id in rows.rows if f"{image_id}{suffix}" in names]
-    records, faults = examine_images(dataset, "train", there)
-    problems = [*rows.problems, *_missing(folder, table, suffix, names, rows), *faults]
-    if problem := learning_problem(rows.rows.values(), known):
-        problems.append(f"{table}: {problem}")
+    folder = Path(folder).absolute()
+    photographs = _photographs(folder)
+    read = _read_tags(folder, photographs, None if tags is None else Path(tags).absolute())
+    table = _without_folder(read, folder, photographs)
+    known = _class_names(table, classes)
+    values = {name: value for value, name in enumerate(known, start=1)}
+    there = [image for image in table.rows if len(photographs.get(image, ())) == 1]
+    look = partial(_look, photographs=photographs, table=table, values=values, edge=working_size)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        seen = [*progress(pool.map(look, there), total=len(there), description="photographs")]
+    problems = [
+        *table.problems,
+        *_missing(folder, photographs, table),
+        *(found for found in seen if isinstance(found, str)),
+    ]
+    if problem := learning_problem(table.rows.values(), known):
+        problems.append(f"{table.path}: {problem}")
     if problems:
-        heading = f"{folder} and {table}: {len(problems)} problem(s), nothing is written"
+        heading = f"{folder} and {table.path}: {len(problems)} problem(s), nothing is written"
         raise SSENetError(listing(heading, problems))
+    pairs = [found for found in seen if not isinstance(found, str)]
     return Survey(
         folder=folder,
-        table=table,
-        suffix=suffix,
+        tags=table,
+        table=Path(read.path) if table is read and _is_csv(tags) else None,
         classes=known,
-        records=tuple(records),
-        without_row=tuple(n for n in names if n.removesuffix(suffix) not in rows.rows),
-        rotated=sum(_is_rotated(record.image) for record in records),
+        records=tuple(record for record, _ in pairs),
+        originals={record.id: original for record, original in pairs},
+        without_row=tuple(
+            str(files[0].relative_to(folder))
+            for image, files in photographs.items()
+            if image not in table.rows
+        ),
+        twins=_twins([record for record, _ in pairs]),
     )
 
 
-def _read_rows(table: Path, suffix: str) -> TagTable:
-    """The table of tags, of which at least one row can be used."""
-    rows = read_tag_table(table)
-    if not rows.rows and rows.problems:
-        raise SSENetError(
-            listing(f"{table}: no row can be used, nothing is written", rows.problems)
-        )
-    if not rows.rows:
-        raise SSENetError(f"{table}: expected a row a photograph, found none below the first line")
-    if not any(rows.rows.values()) and not rows.problems:
-        raise SSENetError(
-            f"{table}: no row has a tag; write what is in each photograph beside it (an empty cell "
-            "says that none of the classes is there)"
-        )
-    return rows
+def _look(
+    image: str,
+    *,
+    photographs: Mapping[str, Sequence[Path]],
+    table: TagTable,
+    values: Mapping[str, int],
+    edge: int | None,
+) -> tuple[ImageRecord, Original] | str:
+    """One photograph's record and what it is stored as; a text if something is wrong with it."""
+    path = photographs[image][0]
+    try:
+        photograph = read_photograph(path, edge)
+        tags = label_values(table.rows[image], values, f"{table.path}: image {image}")
+    except SSENetError as error:
+        return str(error)
+    width, height = photograph.image.size
+    record = ImageRecord(
+        id=image,
+        image=path,
+        mask=None,
+        width=width,
+        height=height,
+        tags=tags,
+        sha256=sha256_file(path),
+    )
+    return record, original_of(path, photograph)
 
 
-def _dataset_settings(
-    folder: Path, table: Path, suffix: str, classes: str | Path | None
-) -> DatasetSettings:
-    """The `dataset` section for a folder without masks, lists or splits; paths are absolute."""
+def _twins(records: Sequence[ImageRecord]) -> tuple[tuple[str, ...], ...]:
+    groups: dict[str, list[str]] = {}
+    for record in records:
+        groups.setdefault(record.sha256, []).append(record.id)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _read_tags(
+    folder: Path, photographs: Mapping[str, Sequence[Path]], tags: Path | None
+) -> TagTable:
+    """The tags from wherever they are, of which at least one row can be used."""
+    if tags is None:
+        table = tags_from_folders(photographs, folder)
+    elif _is_csv(tags):
+        table = read_tag_table(tags)
+    else:
+        table = tags_from_annotations(tags) if tags.is_dir() else tags_from_coco(tags)
+    if not table.rows and table.problems:
+        raise SSENetError(
+            listing(f"{table.path}: no row can be used, nothing is written", table.problems)
+        )
+    if not table.rows:
+        raise SSENetError(
+            f"{table.path}: expected a row a photograph, found none below the first line"
+        )
+    if not any(table.rows.values()) and not table.problems:
+        raise SSENetError(
+            f"{table.path}: no row has a tag; write what is in each photograph beside it (an empty "
+            "cell says that none of the classes is there)"
+        )
+    return table
+
+
+def _is_csv(tags: str | Path | None) -> bool:
+    return tags is not None and not (Path(tags).is_dir() or Path(tags).suffix.lower() == ".json")
+
+
+def _without_folder(
+    table: TagTable, folder: Path, photographs: Mapping[str, Sequence[Path]]
+) -> TagTable:
+    """A table that names photographs with their folder, photos/a.jpg, as one without it."""
+    prefix = f"{folder.name}_"
+    if not any(
+        image not in photographs and image.removeprefix(prefix) in photographs
+        for image in table.rows
+    ):
+        return table
+    rows = {image.removeprefix(prefix): names for image, names in table.rows.items()}
+    return replace(table, rows=rows)
+
+
+def _class_names(table: TagTable, file: str | Path | None) -> tuple[str, ...]:
+    """The classes of a file, or those that the tags name, in alphabetical order."""
+    named = sorted({name for names in table.rows.values() for name in names})
+    if file is None and "background" in named:
+        raise SSENetError(
+            f"{table.path}: 'background' is no class of its own; an empty cell says that none of "
+            "the classes is there"
+        )
     section = {
         "name": "own",
         "source": "voc",
-        "root": str(folder),
-        "classes": str(Path(classes).absolute()) if classes else None,
+        "root": "/",
+        "classes": str(Path(file).absolute()) if file else named,
         "tags": ["csv"],
-        "tags_csv": {"train": str(table)},
-        "image_dir": ".",
-        "image_suffix": suffix,
-        "mask_dir": None,
     }
-    return validated(DatasetSettings, section, "dataset")
+    return class_names(validated(DatasetSettings, section, "dataset"))
 
 
-def _photographs(folder: Path) -> dict[str, None]:
-    """Names of the photographs in a folder, sorted; as keys, to be looked up quickly."""
+def _photographs(folder: Path) -> dict[str, list[Path]]:
+    """The photographs in a folder by id; not one each where files share a name."""
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
         raise SSENetError(f"{folder}: expected the folder of the photographs, but {what}")
-    found = pictures_in(folder)
+    found = photographs_in(folder)
     if not found:
-        inside = subfolders_with_pictures(folder)
-        hint = f"; give {' or '.join(map(str, inside))}" if inside else ""
-        unread = [path.name for path in pictures_in(folder, UNREAD_SUFFIXES)]
-        if unread:
-            hint = f"; {some_of(unread)}: this format is not read, save them as JPEG"
-        raise SSENetError(f"{folder}: expected {', '.join(SUFFIXES)} files, found none{hint}")
-    return dict.fromkeys(path.name for path in found)
-
-
-def _missing(
-    folder: Path, table: Path, suffix: str, names: dict[str, None], rows: TagTable
-) -> list[str]:
-    """Rows without a photograph, each with what may have been meant."""
-    missing = [image_id for image_id in rows.rows if f"{image_id}{suffix}" not in names]
-    if missing and len(missing) == len(rows.rows):
+        unread = [path.name for path in folder.rglob("*") if path.suffix.lower() in UNREAD_SUFFIXES]
+        hint = f"; {some_of(sorted(unread))}: this format is not read, save them as JPEG"
         raise SSENetError(
-            f"{table}: none of its {len(missing)} images ({some_of(missing)}) is in {folder}, "
-            f"which has {some_of(list(names))}; give the folder and the table that belong together"
+            f"{folder}: expected {', '.join(PHOTOGRAPH_SUFFIXES)} files, found none"
+            f"{hint if unread else ''}"
         )
-    meant = {_normalised(name): name for name in reversed(names)}
-    # A photograph with a row of its own was not meant by a row that is only like it.
-    free = [like for like, name in meant.items() if name.removesuffix(suffix) not in rows.rows]
-    elsewhere = _elsewhere(folder) if missing else {}
-    return [
-        f"{table}: image {image_id}: no {image_id}{suffix} in the folder"
-        + (elsewhere.get(image_id) or _hint(image_id, suffix, meant, free))
-        for image_id in missing
-    ]
-
-
-def _elsewhere(folder: Path) -> dict[str, str]:
-    """What to say of photographs in formats that are not read or in folders below, by their ids."""
-    found = {
-        path.stem: f"; {path.name} is there, whose format is not read: save it as JPEG"
-        for path in pictures_in(folder, UNREAD_SUFFIXES)
-    }
-    for below in subfolders_with_pictures(folder):
-        for path in pictures_in(below):
-            where = f"; it is in {below.name}/: photographs must lie in the folder itself"
-            found.setdefault(path.stem, where)
     return found
 
 
-def _hint(image_id: str, suffix: str, meant: Mapping[str, str], free: Sequence[str]) -> str:
-    """What may have been meant: `meant` has names by their loose forms, `free` some of those."""
-    wanted = _normalised(image_id)
+def _missing(folder: Path, photographs: Mapping[str, Sequence[Path]], table: TagTable) -> list[str]:
+    """Rows without a photograph, each with what may have been meant, and rows with several."""
+    several = [
+        f"image {image}: {' and '.join(map(str, files))}: keep one of them, or rename one"
+        for image in table.rows
+        if len(files := photographs.get(image, [])) > 1
+    ]
+    missing = [image for image in table.rows if image not in photographs]
+    if missing and len(missing) == len(table.rows):
+        names = [str(files[0].relative_to(folder)) for files in photographs.values()]
+        raise SSENetError(
+            f"{table.path}: none of its {len(missing)} images ({some_of(missing)}) is in {folder}, "
+            f"which has {some_of(names)}; give the folder and the table that belong together"
+        )
+    unread = {
+        path.stem: f"; {path.name} is there, whose format is not read: save it as JPEG"
+        for path in (folder.rglob("*") if missing else ())
+        if path.suffix.lower() in UNREAD_SUFFIXES
+    }
+    below = {
+        files[0].stem: f"; {files[0].relative_to(folder)} is there: write its path in the table"
+        for files in photographs.values()
+        if files[0].parent != folder
+    }
+    meant = {_normalised(image): image for image in reversed([*photographs])}
+    # A photograph with a row of its own was not meant by a row that is only like it.
+    free = [like for like, image in meant.items() if image not in table.rows]
+    return several + [
+        f"{table.path}: image {image}: not in the folder"
+        + (unread.get(image) or below.get(image) or _hint(image, meant, free))
+        for image in missing
+    ]
+
+
+def _hint(image: str, meant: Mapping[str, str], free: Sequence[str]) -> str:
+    """What may have been meant: `meant` has ids by their loose forms, `free` some of those."""
+    wanted = _normalised(image)
     near = meant.get(wanted)
     if near is None:
         close = difflib.get_close_matches(wanted, free, n=1, cutoff=0.8)
         return f"; is it {meant[close[0]]}?" if close else ""
-    if Path(near).suffix != suffix:
-        return f"; the folder has {near}, but most names end with {suffix}: save it as that"
-    if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", f"{image_id}{suffix}"):
+    if unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", image):
         return "; the folder has it in another Unicode form: copy the name from there"
     return f"; the folder has {near}: write it so in the table"
 
 
 def _normalised(name: str) -> str:
-    """A name without suffix, in small letters, in Unicode's composed form."""
-    bare = name[: name.rindex(".")] if Path(name).suffix.lower() in SUFFIXES else name
-    return unicodedata.normalize("NFC", bare).casefold()
-
-
-def _is_rotated(path: Path) -> bool:
-    with Image.open(path, formats=FORMATS) as image:
-        return image.getexif().get(ORIENTATION, 1) != 1
+    """A name in small letters, in Unicode's composed form."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 @dataclass(frozen=True)
@@ -270,26 +366,44 @@ def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]
             f"{folder}: expected masks named after the photographs, such as {found.ids[0]}.png, "
             "found none; leave --masks out if there are none: they are for the scores only"
         )
-    problems, mismatched = [], []
+    problems, strange, lacking = [], [], []
     for record in masked:
-        size = record.width, record.height
+        path = folder / f"{record.id}.png"
         try:
-            labels = read_mask(folder / f"{record.id}.png", size=size, classes=len(found.classes))
+            size = _mask_size(path, found.originals[record.id])
+            labels = read_mask(path, size=size, classes=len(found.classes))
         except SSENetError as error:
             problems.append(str(error))
             continue
-        if not set(tags_from_mask(labels)) <= set(record.known_tags):
-            mismatched.append(record.id)
+        drawn, named = set(tags_from_mask(labels)), set(record.known_tags)
+        if drawn - named:
+            strange.append(record.id)
+        if named and not drawn & named:
+            lacking.append(record.id)
     if problems:
         raise SSENetError(listing(f"{folder}: {len(problems)} bad mask(s)", problems))
-    if 2 * len(mismatched) > len(masked):
-        values = ", ".join(f"{value} {name}" for value, name in enumerate(found.classes, start=1))
+    values = ", ".join(f"{value} {name}" for value, name in enumerate(found.classes, start=1))
+    meant = f"Label values are taken to mean {values}; --classes FILE gives their order"
+    if 2 * len(strange) > len(masked):
         raise SSENetError(
-            f"{folder}: {len(mismatched)} of {len(masked)} masks have classes that the "
-            f"photograph's tags do not name, {mismatched[0]}.png for one. Label values are taken "
-            f"to mean {values}; --classes FILE gives their order, one name a line"
+            f"{folder}: {len(strange)} of {len(masked)} masks have classes that the photograph's "
+            f"tags do not name, {strange[0]}.png for one. {meant}, one name a line"
         )
-    return {record.id for record in masked}, mismatched
+    if 2 * len(lacking) > len(masked):
+        raise SSENetError(
+            f"{folder}: {len(lacking)} of {len(masked)} masks have none of the classes that the "
+            f"photograph's tags name, {lacking[0]}.png for one: 0 is background, 255 is void and "
+            f"not judged. {meant}"
+        )
+    return {record.id for record in masked}, strange
+
+
+def _mask_size(path: Path, original: Original) -> tuple[int, int]:
+    """The size that a mask may have: of the photograph upright, or as it is stored."""
+    upright = original.width, original.height
+    height, width = read_label_png(path).shape
+    turned = original.orientation >= 5 and (width, height) == upright[::-1]
+    return upright[::-1] if turned else upright
 
 
 def split(found: Survey, val: float | str | Path | None, masked: set[str] | None) -> Splits:
@@ -310,7 +424,7 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
     if isinstance(val, float):
         tags = {record.id: record.known_tags for record in found.records}
         candidates = [name for name in ids if masked is None or name in masked]
-        chosen = draw_validation(candidates, round(val * len(candidates)), tags)
+        chosen = draw_validation(candidates, round(val * len(candidates)), tags, found.twins)
         if not chosen:
             raise SSENetError(
                 f"--val {val:g}: of {len(candidates)} photographs none can be spared to validate"
@@ -329,40 +443,56 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
 
 
 def draw_validation(
-    candidates: Sequence[str], count: int, tags: Mapping[str, Sequence[int]]
+    candidates: Sequence[str],
+    count: int,
+    tags: Mapping[str, Sequence[int]],
+    twins: Sequence[Sequence[str]] = (),
 ) -> set[str]:
     """At most `count` of the candidates, scattered, the same at every call.
 
     Photographs with none of the classes are taken by their share of the candidates. One whose class
-    would have no other one to learn from is not taken, nor is the last with none. The order is that
-    of the ids' hashes, so that a new photograph changes little about who is taken.
+    would have no other one to learn from is not taken, nor is the last with none. Photographs that
+    are the same are taken together. The order is that of the ids' hashes, so that a new photograph
+    changes little about who is taken.
 
     Args:
         candidates: ids to choose from.
         count: how many.
         tags: of every photograph, label values.
+        twins: groups of ids whose photographs are the same.
     """
     scattered = sorted(candidates, key=lambda name: hashlib.sha256(name.encode()).digest())
     without = [name for name in scattered if not tags[name]]
     tagged = [name for name in scattered if tags[name]]
     of_none = round(count * len(without) / max(len(candidates), 1))
+    group_of = {name: group for group in twins for name in group}
     left = Counter(tag for own in tags.values() for tag in own or NONE)
     taken: set[str] = set()
     for names, quota in ((tagged, count - of_none), (without, of_none)):
         for name in names:
-            own = tags[name] or NONE
-            if quota and all(left[tag] > 1 for tag in own):
-                taken.add(name)
+            group = group_of.get(name, (name,))
+            if name in taken or len(group) > quota or not set(group) <= {*candidates}:
+                continue
+            own = Counter(tag for twin in group for tag in tags[twin] or NONE)
+            if all(left[tag] > number for tag, number in own.items()):
+                taken.update(group)
                 left.subtract(own)
-                quota -= 1
+                quota -= len(group)
     return taken
 
 
 def _listed(found: Survey, path: Path, masked: set[str] | None) -> set[str]:
     """The ids in a list of validation images; a photograph may be named with its suffix."""
-    listed = list(dict.fromkeys(name.removesuffix(found.suffix) for name in read_list(path)))
+    listed = list(dict.fromkeys(table_id(name) for name in read_list(path)))
     known = set(found.ids)
-    problems = [f"image {name}: no row in {found.table}" for name in listed if name not in known]
+    problems = [
+        f"image {name}: no row in {found.tags.path}" for name in listed if name not in known
+    ]
+    problems += [
+        f"image {group[0]}: the same photograph as {', '.join(group[1:])}; list all or none of them"
+        for group in found.twins
+        if 0 < len(set(group) & set(listed)) < len(group)
+    ]
     if masked is not None:
         unmasked = [name for name in listed if name in known and name not in masked]
         problems += [f"image {name}: no mask, and validation is scored" for name in unmasked]

@@ -5,7 +5,9 @@ was asked for. Raises `SSENetError` for whatever is wrong with the photographs, 
 or weights, and for files that exist.
 """
 
+import csv
 import difflib
+import io
 import os
 import re
 import shlex
@@ -19,7 +21,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ssenet_core.data.manifest import load_manifest
+from ssenet_core.data.prepare import read_originals
 from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.init.choose import (
     Machine,
@@ -40,7 +42,8 @@ MEASURED = (  # docs/results.md
     "first network; the file says how many these have."
 )
 FEW = 10  # training photographs of a class, below which it is worth a word
-LARGE = 1000  # pixels; CRF and walk work at the photographs' full size
+WORKING_SIZE = 500  # pixels, as photographs of PASCAL VOC, on which the settings were chosen
+RAREST = 3  # classes to name
 ALIKE = 0.85  # of the letters of two class names, from which it is worth a word
 UNEVEN = 3  # times the median edge, from which one factor for all sizes fits badly
 
@@ -51,7 +54,7 @@ class Request:
 
     Attributes:
         folder: of the photographs.
-        table: of their tags.
+        tags: their table, COCO file or folder of VOC annotations; None for their folders' names.
         name: of the folder in results/; None for the folder's own.
         out: the configuration file; None for one beside the folder.
         masks: folder of masks, if there are any.
@@ -59,11 +62,12 @@ class Request:
         val: share of the photographs, or list of those, to validate with.
         weights: "imagenet", "none", or a file of a backbone's weights.
         backbone: whose they are; None for the one that a file's names tell, or the usual one.
+        working_size: longest edge of the working copies, pixels.
         force: overwrite what is there.
     """
 
     folder: Path
-    table: Path
+    tags: Path | None = None
     name: str | None = None
     out: Path | None = None
     masks: Path | None = None
@@ -71,7 +75,18 @@ class Request:
     val: float | Path | None = None
     weights: str = IMAGENET
     backbone: str | None = None
+    working_size: int = WORKING_SIZE
     force: bool = False
+
+    @property
+    def dataset(self) -> str:
+        """The name of the folder in results/."""
+        return _checked_name(self.name) if self.name else _plain_name(self.folder)
+
+    @property
+    def file(self) -> Path:
+        """The configuration to write."""
+        return (self.out or self.folder.absolute().parent / f"{self.dataset}.yaml").absolute()
 
 
 def write_configuration(request: Request, machine: Machine | None = None) -> list[str]:
@@ -88,30 +103,31 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         SSENetError: photographs, tags, masks, lists or weights are bad; or a file is there already.
     """
     machine = machine or this_machine()
-    name = _checked_name(request.name) if request.name else _plain_name(request.folder)
-    out = (request.out or request.folder.absolute().parent / f"{name}.yaml").absolute()
-    lists = out.with_name(f"{out.stem}.lists")
-    found = survey(request.folder, request.table, request.classes)
+    name, out = request.dataset, request.file
+    lists, results = out.with_name(f"{out.stem}.lists"), out.parent / "results" / name
+    found = survey(request.folder, request.tags, request.classes, request.working_size)
     if not request.force:
-        _refuse_other_results(name, found.folder)
+        _refuse_other_results(results, found.folder)
     masked, mismatched = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
     weights = first_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights)
     file = shlex.quote(str(_from_here(out)))
+    table = found.table or lists / "tags.csv"
     text = _rendered(
         "configuration.yaml.j2",
         file=file,
-        dataset=_dataset_settings(name, found, splits, lists, request.masks),
+        dataset=_dataset_settings(request, found, splits, lists, table),
         sizes=sizes,
         machine=machine,
         weights=weights,
     )
     files = _list_files(lists, splits) | {out: text}
+    if found.table is None:
+        files = {table: _table_text(found)} | files
     _write(files, request.force)
-    # The scales of views go with the network, so they are given.
-    scales = ",".join(f"{scale:g}" for scale in sizes.prediction)
-    steps = _rendered("next_steps.txt.j2", name=name, file=file, masks=bool(masked), scales=scales)
+    shown = shlex.quote(str(_from_here(results)))
+    steps = _rendered("next_steps.txt.j2", results=shown, file=file, masks=bool(masked))
     return [
         *_described(found, splits, masked, machine),
         *_notes(found, splits, mismatched),
@@ -145,34 +161,44 @@ def yaml_value(value: Any) -> str:
     return text.strip()[1:-1]
 
 
+def _table_text(found: Survey) -> str:
+    """The tags as a table; semicolons end names, so that these may hold blanks."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "tags"])
+    for image, names in found.tags.rows.items():
+        writer.writerow([image, "".join(f"{name};" for name in names)])
+    return text.getvalue()
+
+
 def _dataset_settings(
-    name: str, found: Survey, splits: Splits, lists: Path, masks: Path | None
+    request: Request, found: Survey, splits: Splits, lists: Path, table: Path
 ) -> DatasetSettings:
     """The section `dataset`; folders are relative to that of the photographs.
 
     Args:
-        name: of the folder in results/.
+        request: with the folder of the masks, if there are any.
         found: the photographs.
         splits: their ids.
         lists: the folder for the lists of the splits.
-        masks: the folder of the masks, if there are any.
+        table: of the tags.
     """
     root = found.folder.resolve()
 
     def relative(path: Path) -> str:
         return os.path.relpath(path.resolve(), root)
 
-    table = relative(found.table)
+    rows = relative(table)
     section = {
-        "name": name,
+        "name": request.dataset,
         "source": "voc",
         "root": str(root),
         "image_dir": ".",
-        "image_suffix": found.suffix,
+        "working_size": request.working_size,
         "classes": found.classes,
         "tags": ["csv"],
-        "tags_csv": {"train": table, "val": table if splits.val else None},
-        "mask_dir": relative(masks) if masks else None,
+        "tags_csv": {"train": rows, "val": rows if splits.val else None},
+        "mask_dir": relative(request.masks) if request.masks else None,
         "list_dir": relative(lists) if splits.lists.train else ".",
         "lists": splits.lists,
     }
@@ -187,30 +213,26 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _refuse_other_results(name: str, folder: Path) -> None:
-    """Raise if the results of this name, in the working directory, are of another folder's images.
-
-    A run would make them anew for this folder.
-    """
-    results = Path("results", name)
-    for manifest in sorted(results.glob("manifest/*.json")):
+def _refuse_other_results(results: Path, folder: Path) -> None:
+    """Raise if results are of another folder's photographs: a run would make them anew."""
+    for record in sorted(results.glob("prepared/*.shards/*.json")):
         try:
-            images = load_manifest(manifest).images
+            originals = read_originals(record).values()
         except SSENetError:
             continue
-        others = {record.image.parent.resolve() for record in images} - {folder.resolve()}
+        files = [Path(original.file).resolve() for original in originals]
+        others = {file.parent for file in files if not file.is_relative_to(folder.resolve())}
         if others:
             raise SSENetError(
-                f"{results}: there are results of {min(others)} already; "
+                f"{_from_here(results)}: there are results of {min(others)} already; "
                 "--name NAME gives these another folder, --force takes this one"
             )
 
 
 def _from_here(path: Path) -> Path:
-    """As short as it can be said in the folder of the workflow; whole anywhere else."""
+    """A path below the working directory from there; whole anywhere else."""
     here = Path.cwd()
-    inside = (here / "Snakefile").exists() and path.is_relative_to(here)
-    return path.relative_to(here) if inside else path
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _plain_name(folder: Path) -> str:
@@ -240,16 +262,20 @@ def _described(
     found: Survey, splits: Splits, masked: set[str] | None, machine: Machine
 ) -> list[str]:
     """What was found: photographs, classes, splits, masks, the machine."""
-    widths, heights = zip(*((r.width, r.height) for r in found.records), strict=True)
+    originals = found.originals.values()
+    widths, heights = [o.width for o in originals], [o.height for o in originals]
     counts = found.count_of(found.ids)
     sizes = f"{min(widths)} to {max(widths)} pixels wide, {min(heights)} to {max(heights)} high"
+    suffixes = ", ".join(f"{suffix} {count}" for suffix, count in found.suffixes.items())
     classes = ", ".join(f"{name} {count}" for name, count in counts.items())
     without = found.without_classes(found.ids)
     classes += f"; {without} photograph{'s' * (without > 1)} with none" if without else ""
     shares = f"{len(splits.train)} to train, {len(splits.val) or 'none'} to validate"
     lines = [
-        f"photographs  {len(found.records)} in the table, {sizes}",
+        f"photographs  {len(found.records)} ({suffixes}), {sizes}",
+        f"tags         {found.tags.form}",
         f"classes      {len(counts)}: {classes}",
+        *_rarest(counts),
         f"splits       {shares}",
     ]
     if masked is not None:
@@ -257,6 +283,14 @@ def _described(
         validated = f", {len(splits.val)} of the validation ones" if splits.val else ""
         lines.append(f"masks        {scored}{validated}, for the scores only")
     return [*lines, f"machine      {machine.described()}"]
+
+
+def _rarest(counts: Mapping[str, int]) -> list[str]:
+    """The classes with the fewest photographs, where there are many more."""
+    if len(counts) <= RAREST:
+        return []
+    rarest = sorted(counts, key=lambda name: counts[name])[:RAREST]
+    return [f"rarest       {', '.join(rarest)}"]
 
 
 def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
@@ -273,8 +307,14 @@ def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
         )
     if found.rotated:
         notes.append(
-            f"{found.rotated} photograph(s) say by an EXIF entry that they are to be turned; they "
-            "are used as they are stored. If that is not upright, turn the pixels first"
+            f"{found.rotated} photograph(s) are turned upright, as an EXIF entry says; masks may "
+            "be drawn on either"
+        )
+    if found.twins:
+        pairs = [" = ".join(group) for group in found.twins]
+        notes.append(
+            f"{len(pairs)} photograph(s) are there twice or more, and stay on one side of a split: "
+            f"{some_of(pairs)}"
         )
     if mismatched:
         notes.append(
@@ -306,14 +346,8 @@ def _class_notes(found: Survey, train: Sequence[str]) -> list[str]:
 
 
 def _size_notes(found: Survey) -> list[str]:
-    """What to say of photographs that are large, or of very different sizes."""
+    """What to say of photographs of very different sizes."""
     longest = [max(record.width, record.height) for record in found.records]
-    if max(longest) > LARGE:
-        return [
-            f"{sum(edge > LARGE for edge in longest)} photograph(s) have more than {LARGE} pixels "
-            "a side: CRF and walk work at full size, and take long and much memory. Shrink them "
-            "first, to 500 pixels say (docs/own-data.md)"
-        ]
     if max(longest) > UNEVEN * statistics.median(longest):
         return ["the photographs' sizes differ much; sizes are chosen for the median"]
     return []

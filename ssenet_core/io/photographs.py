@@ -20,6 +20,8 @@ PHOTOGRAPH_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"),
     *(".gif", ".ppm", ".pgm", ".heic", ".heif", ".avif"),
 )
+# What cameras write besides; whoever has such files wants to hear that they are not read.
+UNREAD_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".jp2")
 ORIENTATION = 0x0112  # the EXIF entry
 # What turns the stored pixels upright, by the entry's value; 1 is upright.
 TURNS = {

@@ -1,5 +1,6 @@
 """`ssenet init`: the configuration that it writes, and what it says."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -10,9 +11,9 @@ from own_photos import ROOT, config_of, failure, init, make_masks, save
 from PIL import Image
 from torchvision import models
 
-from ssenet_core.data.check import configured_splits, examine_images, split_problems
-from ssenet_core.data.dataset import class_names, split_ids
-from ssenet_core.data.manifest import write_manifest
+from ssenet_core.data.check import configured_splits
+from ssenet_core.data.dataset import class_names, split_ids, tag_table
+from ssenet_core.data.prepare import prepare_images
 from ssenet_core.init.choose import Machine
 from ssenet_core.init.survey import draw_validation
 from ssenet_core.init.write import Request, write_configuration, yaml_value
@@ -32,10 +33,9 @@ def test_tags_alone(photos: Path, capsys) -> None:
     assert configured_splits(dataset) == ["train"]
     assert split_ids(dataset, "train") == [f"Zoë {number}" for number in range(10)]
     assert class_names(dataset) == ("cat", "dog", "potted plant")
-    assert split_problems(dataset, "train") == []
     assert "cat 4, dog 6, potted plant 4" in told
     assert "10 to train, none to validate" in told
-    assert f"snakemake --cores all --configfile {photos.parent / 'Zo-s-photos.yaml'}" in told
+    assert "ssenet run Zo-s-photos.yaml\n" in told
     assert "no masks, so nothing is scored" in told
 
 
@@ -51,9 +51,8 @@ def test_masks_and_a_share_to_validate(photos: Path, capsys) -> None:
     assert len(splits["val"]) == 2
     assert sorted(splits["train"] + splits["val"]) == ids
     assert set(splits["val"]) | set(splits["pseudo_eval"]) == set(masked)
-    assert [split_problems(dataset, split) for split in splits] == [[], [], []]
     assert "2 of the training photographs, 2 of the validation ones" in told
-    assert "ssenet results results/own/report/results.json" in told
+    assert "ssenet results results/own\n" in told
     first = Path("own.lists/val.txt").read_text()
     assert init(*common, "--val", "0.5", "--force") == 0
     assert Path("own.lists/val.txt").read_text() == first
@@ -65,11 +64,10 @@ def test_a_list_to_validate(photos: Path, capsys) -> None:
     dataset = config_of(Path("deep/x.yaml")).dataset
     assert split_ids(dataset, "val") == ["Zoë 3", "Zoë 7"]
     assert len(split_ids(dataset, "train")) == 8
-    assert split_problems(dataset, "val") == []
     twice = "".join(f"Zoë {number}\n" for number in range(9)) + "Zoë 0.jpg\n"
     Path("val.txt").write_text(twice, encoding="utf-8")
     Path("tags.csv").write_text(
-        "image,tags\n" + "".join(f"Zoë {number},cat dog\n" for number in range(10)), "utf-8"
+        "image,tags\n" + "".join(f"Zoë {number},cat; dog\n" for number in range(10)), "utf-8"
     )
     assert init(photos.name, "tags.csv", "--val", "val.txt", "--name", "twice") == 0
     Path("val.txt").write_text("Zoë 3\nzebra\n", encoding="utf-8")
@@ -100,22 +98,23 @@ def test_what_its_owner_should_know(photos: Path, capsys) -> None:
     save(photos / "Zoë 1.jpg", exif=exif)
     save(photos / "Zoë 2.jpg", size=(1200, 20))
     save(photos / "extra.jpg")
+    (photos / "Zoë 3.jpg").write_bytes((photos / "Zoë 0.jpg").read_bytes())
     table = Path("tags.csv").read_text(encoding="utf-8")
-    Path("tags.csv").write_text(table.replace(",cat", ",cat dog"), encoding="utf-8")
+    Path("tags.csv").write_text(table.replace(",cat,", ",cat; dog,"), encoding="utf-8")
     assert init(photos.name, "tags.csv") == 0
     told = capsys.readouterr().out
     assert "1 photograph(s) in the folder have no row and are left out: extra.jpg" in told
-    assert "1 photograph(s) say by an EXIF entry" in told
-    assert "1 photograph(s) have more than 1000 pixels" in told
+    assert "1 photograph(s) are turned upright, as an EXIF entry says" in told
+    assert "1 photograph(s) are there twice or more, and stay on one side of a split" in told
     assert "few training photographs to learn from: cat 4, dog 8, potted plant 4" in told
-    Path("tags.csv").write_text("image,tags\nZoë 1,cat\nZoë 2,cat dog\n", encoding="utf-8")
+    Path("tags.csv").write_text("image,tags\nZoë 1,cat;\nZoë 2,cat; dog\n", encoding="utf-8")
     assert init(photos.name, "tags.csv", "--force") == 0
     assert "every training photograph has cat" in capsys.readouterr().out
 
 
 def test_names_that_look_alike_are_told(photos: Path, capsys) -> None:
     table = Path("tags.csv").read_text(encoding="utf-8")
-    Path("tags.csv").write_text(table.replace(",dog", ",dogs dog", 1), encoding="utf-8")
+    Path("tags.csv").write_text(table.replace(",dog,", ",dogs; dog,", 1), encoding="utf-8")
     assert init(photos.name, "tags.csv") == 0
     assert "dog and dogs: look alike; is it one class" in capsys.readouterr().out
 
@@ -222,12 +221,11 @@ def test_one_class_and_photographs_with_none(photos: Path, capsys) -> None:
     Path("tags.csv").write_text("\n".join(["image,tags", *rows, ",", ","]), encoding="utf-8")
     assert init(photos.name, "tags.csv", "--val", "0.4", "--name", "own") == 0
     told = capsys.readouterr().out
-    assert "photographs  10 in the table" in told
+    assert "photographs  10 (.jpg 10)" in told
     assert "classes      1: crack 5; 5 photographs with none\n" in told
     assert "few training photographs to learn from: crack 3, 3 with none" in told
     dataset = config_of(Path("own.yaml")).dataset
     assert class_names(dataset) == ("crack",)
-    assert [split_problems(dataset, split) for split in ("train", "val")] == [[], []]
     assert sorted(int(name[-1]) % 2 for name in split_ids(dataset, "val")) == [0, 0, 1, 1]
 
 
@@ -258,9 +256,12 @@ def test_a_drawn_share_keeps_that_of_photographs_with_none(tags, share) -> None:
 def test_results_of_other_photographs_are_not_taken_over(photos: Path, capsys) -> None:
     name = "Zo-s-photos"
     assert init(photos.name, "tags.csv") == 0
-    dataset = config_of(Path(f"{name}.yaml")).dataset
-    records, _ = examine_images(dataset, "train", split_ids(dataset, "train"))
-    write_manifest(Path("results", name, "manifest", "train.json"), dataset, "train", records)
+    prepare_images(
+        dataset=config_of(Path(f"{name}.yaml")).dataset,
+        images=[Path("copies/Zoë 0.jpg")],
+        masks=[],
+        record=Path("results", name, "prepared", "train.shards", "0.json"),
+    )
     again = (photos.name, "tags.csv", "--out", "again.yaml")
     assert init(*again) == 0
     Path("elsewhere").mkdir()
@@ -271,3 +272,47 @@ def test_results_of_other_photographs_are_not_taken_over(photos: Path, capsys) -
     assert not Path("moved.yaml").exists()
     assert init(*moved, "--name", "moved") == 0
     assert init(*moved, "--force") == 0
+
+
+def test_tags_from_wherever_they_are(photos: Path, capsys) -> None:
+    """Names of folders, COCO, VOC annotations, and a table that names the folder."""
+    for tag, number in (("cat", 0), ("sea horse", 1)):
+        (Path("albums") / tag).mkdir(parents=True)
+        save(Path("albums") / tag / "001.PNG", number)
+    assert init("albums", "--name", "albums") == 0
+    dataset = config_of(Path("albums.yaml")).dataset
+    assert class_names(dataset) == ("cat", "sea horse")
+    assert split_ids(dataset, "train") == ["cat_001", "sea horse_001"]
+    names = [("Zoë 0", "cat"), ("Zoë 1", "dog")]
+    coco = {
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "images": [{"id": n, "file_name": f"{name}.jpg"} for n, (name, _) in enumerate(names)],
+        "annotations": [{"image_id": n, "category_id": n + 1} for n in range(2)],
+    }
+    Path("coco.json").write_text(json.dumps(coco))
+    Path("xml").mkdir()
+    for name, tag in names:
+        text = f"<annotation><object><name>{tag}</name></object></annotation>"
+        Path("xml", f"{name}.xml").write_text(text)
+    rows = [f"{photos.name}/{name}.jpg,{tag}" for name, tag in names]
+    Path("paths.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    for number, source in enumerate(("coco.json", "xml", "paths.csv")):
+        assert init(photos.name, source, "--name", f"own{number}") == 0
+        dataset = config_of(Path(f"own{number}.yaml")).dataset
+        table = tag_table(dataset, "train")
+        assert table is not None
+        assert table.rows == {"Zoë 0": ("cat",), "Zoë 1": ("dog",)}
+
+
+def test_the_same_picture_is_on_one_side_of_a_split(photos: Path, capsys) -> None:
+    for number in range(5):
+        content = (photos / f"Zoë {number}.jpg").read_bytes()
+        (photos / f"Zoë {number + 5}.jpg").write_bytes(content)
+    assert init(photos.name, "tags.csv", "--val", "0.4", "--name", "own") == 0
+    assert "5 photograph(s) are there twice or more" in capsys.readouterr().out
+    val = {int(name[-1]) for name in split_ids(config_of(Path("own.yaml")).dataset, "val")}
+    assert len(val) == 4
+    assert {(number + 5) % 10 for number in val} == val
+    Path("val.txt").write_text("Zoë 3\n", encoding="utf-8")
+    error = failure(capsys, photos.name, "tags.csv", "--val", "val.txt", "--name", "other")
+    assert "image Zoë 3: the same photograph as Zoë 8; list all or none" in error

@@ -10,18 +10,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
 from ssenet_core.io.images import (
-    SUFFIXES,
-    UNREAD_SUFFIXES,
-    load_image,
     pictures_in,
     subfolders_with_pictures,
     write_label_png,
     write_png,
 )
+from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES, read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.pictures import label_overlay
 from ssenet_core.segmenter import Segmenter
@@ -44,9 +43,9 @@ def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
         if not place.exists():
             problems.append(f"{place}: no such file or folder")
             continue
-        files = pictures_in(place) if place.is_dir() else [place]
+        files = pictures_in(place, PHOTOGRAPH_SUFFIXES) if place.is_dir() else [place]
         if not files:
-            problems.append(f"{place}: no {', '.join(SUFFIXES)} file in this folder")
+            problems.append(f"{place}: no {', '.join(PHOTOGRAPH_SUFFIXES)} file in this folder")
         for file in files:
             same = found.setdefault(file.stem, [])
             if file.absolute() not in [other.absolute() for other in same]:
@@ -94,7 +93,8 @@ def segment_photographs(
     Args:
         photographs: by their stems, as from `find_photographs`.
         out: folder to write to.
-        overlays: whether to write `overlays/{stem}.png`, photographs with their labels' colours.
+        overlays: whether to write `overlays/{stem}.png`, photographs with their labels' colours,
+            at the size that the network looks at.
 
     Returns:
         The path of `areas.json`: by stem, class name to share of the pixels.
@@ -111,14 +111,16 @@ def segment_photographs(
     for stem, path in progress(photographs.items(), total=len(photographs), description="masks"):
         try:
             _check_name(stem, path)
-            photograph = load_image(path)
+            photograph = read_photograph(path, segmenter.longest_edge)
         except SSENetError as error:
             problems.append(str(error))
             continue
-        labels = segmenter(photograph)
+        labels = segmenter.labels(photograph.image, photograph.upright_size)
         write_label_png(masks / f"{stem}.png", labels)
         if overlays:
-            write_png(coloured / f"{stem}.png", label_overlay(photograph, labels))
+            small = Image.fromarray(labels).resize(photograph.image.size, Image.Resampling.NEAREST)
+            overlay = label_overlay(photograph.image, np.asarray(small))
+            write_png(coloured / f"{stem}.png", overlay)
         areas[stem] = shares(labels, segmenter.classes)
     write_json(table, dict(sorted(areas.items())))
     if problems:

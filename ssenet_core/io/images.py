@@ -20,8 +20,6 @@ VOID = 255  # the label of pixels that do not count
 # Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
-# What cameras and phones write, too; whoever has such files wants to hear that they are not read.
-UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".jp2")
 STRETCHED = {"L;2", "L;4"}  # Pillow's names of grey that it multiplies to fill 0 to 255
 
 

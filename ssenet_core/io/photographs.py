@@ -80,15 +80,20 @@ def read_photograph(path: str | Path, longest_edge: int | None = None) -> Photog
         reading(path, f"a photograph ({', '.join(PHOTOGRAPH_FORMATS)})"),
         Image.open(path, formats=PHOTOGRAPH_FORMATS) as stored,
     ):
-        orientation, form, mode = _orientation(stored), str(stored.format), stored.mode
-        width, height = size = stored.size
-        if form == "TIFF" and orientation >= 5:  # Pillow turns these, and no others, by itself
-            width, height = height, width
-        profile = _foreign_profile(stored.info.get("icc_profile"))
-        if longest_edge and stored.mode in {"L", "RGB", "YCbCr", "CMYK"}:
-            # JPEG decodes an eighth, a quarter or a half for the asking; twice is kept for quality.
-            stored.draft(stored.mode, (2 * longest_edge, 2 * longest_edge))
-        image = _srgb(_eight_bits(stored), profile)
+        return as_photograph(stored, longest_edge)
+
+
+def as_photograph(stored: Image.Image, longest_edge: int | None = None) -> Photograph:
+    """An opened image as `read_photograph` reads it; `ValueError` where its range is unknown."""
+    orientation, form, mode = _orientation(stored), str(stored.format), stored.mode
+    width, height = size = stored.size
+    if form == "TIFF" and orientation >= 5:  # Pillow turns these, and no others, by itself
+        width, height = height, width
+    profile = _foreign_profile(stored.info.get("icc_profile"))
+    if longest_edge and stored.mode in {"L", "RGB", "YCbCr", "CMYK"}:
+        # JPEG decodes an eighth, a quarter or a half for the asking; twice is kept for quality.
+        stored.draft(stored.mode, (2 * longest_edge, 2 * longest_edge))
+    image = _srgb(_eight_bits(stored), profile)
     if longest_edge and max(width, height) > longest_edge:
         image.thumbnail((longest_edge, longest_edge), Image.Resampling.LANCZOS, reducing_gap=3)
     as_stored = image.size == size and orientation == 1

@@ -279,8 +279,10 @@ def _mask_labels(mask: Path, size: tuple[int, int], classes: int) -> NDArray[np.
 def _require_file(path: Path, hint: str = "") -> None:
     try:
         size = path.stat().st_size
-    except OSError as error:
+    except FileNotFoundError as error:
         raise SSENetError(f"{path}: listed, but there is no such file{hint}") from error
+    except OSError as error:
+        raise SSENetError(f"{path}: cannot read it ({error})") from error
     if size == 0:
         raise SSENetError(f"{path}: the file is empty")
 

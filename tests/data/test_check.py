@@ -239,6 +239,15 @@ def test_ids_in_wrong_places_are_named(voc: Dataset, output: Path) -> None:
     assert problems(voc, "val", output) == ["image v: also in split train"]
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(voc: Dataset, output: Path) -> None:
+    folder = Path(voc.root) / "JPEGImages"
+    folder.rename(folder.with_name("elsewhere"))
+    folder.touch()
+    lines = problems(voc, "train", output)
+    assert len(lines) == 3
+    assert all("cannot read it ([Errno 20] Not a directory" in line for line in lines)
+
+
 def test_an_empty_split_is_refused(voc: Dataset, output: Path) -> None:
     assert "dataset.lists.test" in problems(voc, "test", output)[0]
 

@@ -81,7 +81,7 @@ for split, shards in plan.shards.items():
                 shard_rule("check_images", split, shard)
             input:
                 plan.generated_files(ids),
-                prepared(split, shard),
+                prepared=prepared(split, shard),
             output:
                 manifest=plan.manifest(split, shard),
             log:

@@ -236,9 +236,9 @@ def test_areas_of_another_network_are_not_mixed(
 
 
 def test_what_is_left_out_of_a_folder_is_said(model: str, photos: Path, capsys) -> None:
-    (photos / "IMG_1.HEIC").write_bytes(b"ftypheic")
+    (photos / "IMG_1.NEF").write_bytes(b"II*")
     assert main(["predict", "--model", model, str(photos), "--out", str(photos), *FAST]) == 0
     said = capsys.readouterr().err
-    assert f"note: {photos / 'IMG_1.HEIC'} is left out: .HEIC is not read" in said
+    assert f"note: {photos / 'IMG_1.NEF'} is left out: .NEF is not read" in said
     assert f"note: {photos / 'sub.jpg'} is left out: photographs in folders below" in said
     assert "notes.txt" not in said

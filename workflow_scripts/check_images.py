@@ -11,4 +11,5 @@ if __name__ == "__main__":
             split=snakemake.params.settings["split"],
             ids=snakemake.params.ids,
             output=snakemake.output.manifest,
+            prepared=snakemake.input.prepared or None,
         )

@@ -27,6 +27,7 @@ from ssenet_core.data.dataset import (
     tag_table,
 )
 from ssenet_core.data.manifest import ImageRecord, load_manifest, write_manifest
+from ssenet_core.data.prepare import read_originals
 from ssenet_core.data.tags import TagTable, label_values, tags_from_xml
 from ssenet_core.errors import SSENetError, listing, shown
 from ssenet_core.io.files import is_file, sha256_file
@@ -38,7 +39,12 @@ T = TypeVar("T")
 
 
 def check_images(
-    *, dataset: DatasetSettings, split: str, ids: Sequence[str], output: str | Path
+    *,
+    dataset: DatasetSettings,
+    split: str,
+    ids: Sequence[str],
+    output: str | Path,
+    prepared: str | Path | None = None,
 ) -> None:
     """Check some images of a split and write a manifest of them.
 
@@ -47,6 +53,7 @@ def check_images(
         split: train, pseudo_eval, val or test.
         ids: the images.
         output: the manifest of these images.
+        prepared: record of the photographs that these are working copies of.
 
     Raises:
         SSENetError: an image is bad; then the whole dataset is checked and all is listed.
@@ -57,7 +64,9 @@ def check_images(
             dataset, {name: split_problems(dataset, name) for name in configured_splits(dataset)}
         )
     _refuse(dataset, {split: problems})
-    write_manifest(output, dataset, split, records)
+    known = read_originals(prepared) if prepared else {}
+    named = [record.model_copy(update={"original": known.get(record.id)}) for record in records]
+    write_manifest(output, dataset, split, named)
 
 
 def join_manifests(

@@ -38,6 +38,28 @@ def _checked_id(image_id: str) -> str:
     return image_id
 
 
+class Original(BaseModel):
+    """What a photograph was before its working copy was made.
+
+    Attributes:
+        file: the photograph.
+        format: "JPEG", "HEIF", ...
+        width: as a viewer shows it, pixels.
+        height: of the same.
+        orientation: EXIF's, 1 to 8.
+        mask_turned: whether its mask was drawn on the stored pixels, and turned with them.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    file: str
+    format: str
+    width: PositiveInt
+    height: PositiveInt
+    orientation: PositiveInt
+    mask_turned: bool = False
+
+
 class ImageRecord(BaseModel):
     """One image of a split.
 
@@ -51,6 +73,7 @@ class ImageRecord(BaseModel):
             classes, None where nothing is known, which no training image's tags are.
         sha256: checksum of the photograph.
         mask_sha256: checksum of the mask.
+        original: what the image is a working copy of, if it is one.
     """
 
     model_config = ConfigDict(frozen=True, strict=True)
@@ -63,6 +86,7 @@ class ImageRecord(BaseModel):
     tags: tuple[PositiveInt, ...] | None
     sha256: str
     mask_sha256: str | None = None
+    original: Original | None = None
 
     @property
     def known_tags(self) -> tuple[int, ...]:
@@ -120,6 +144,11 @@ class Manifest(BaseModel):
     def without_classes(self) -> int:
         """Number of images that are known to have none of the classes."""
         return sum(record.tags == () for record in self.images)
+
+    @property
+    def originals(self) -> list[Original]:
+        """The photographs behind the images that are working copies."""
+        return [record.original for record in self.images if record.original]
 
     @cached_property
     def _by_id(self) -> dict[str, ImageRecord]:

@@ -6,8 +6,7 @@ with the photographs and masks of the shard, and then write no record.
 
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssenet_core.data.dataset import dataset_root, mask_path
+from ssenet_core.data.manifest import Original
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
@@ -31,27 +31,6 @@ from ssenet_core.settings import DatasetSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 95
-
-
-@dataclass(frozen=True)
-class Original:
-    """What a photograph was before its working copy was made.
-
-    Attributes:
-        file: the photograph.
-        format: "JPEG", "HEIF", ...
-        width: as a viewer shows it, pixels.
-        height: of the same.
-        orientation: EXIF's, 1 to 8.
-        mask_turned: whether its mask was drawn on the stored pixels, and turned with them.
-    """
-
-    file: str
-    format: str
-    width: int
-    height: int
-    orientation: int
-    mask_turned: bool = False
 
 
 def find_originals(folder: str | Path, ids: Iterable[str]) -> dict[str, Path]:
@@ -153,10 +132,11 @@ def prepare_images(
         except SSENetError as error:
             problems.append(str(error))
             continue
-        facts[copy.stem] = asdict(original_of(original, photograph, mask_turned=turned))
+        facts[copy.stem] = original_of(original, photograph, mask_turned=turned)
     if problems:
         raise SSENetError(listing(f"{len(problems)} photograph(s) cannot be used", problems))
-    write_json(record, {"images": facts})
+    content = {name: original.model_dump() for name, original in facts.items()}
+    write_json(record, {"images": content})
     _log(facts.values(), record)
 
 
@@ -172,15 +152,21 @@ def _existing_mask(dataset: DatasetSettings, image: str) -> Path:
 def original_of(path: Path, photograph: Photograph, *, mask_turned: bool = False) -> Original:
     """What a photograph is stored as."""
     width, height = photograph.upright_size
-    form, orientation = photograph.format, photograph.orientation
-    return Original(str(path), form, width, height, orientation, mask_turned)
+    return Original(
+        file=str(path),
+        format=photograph.format,
+        width=width,
+        height=height,
+        orientation=photograph.orientation,
+        mask_turned=mask_turned,
+    )
 
 
 def read_originals(record: str | Path) -> dict[str, Original]:
     """What the photographs of a shard were, by id; `SSENetError` if the record is none."""
     try:
         return {name: Original(**facts) for name, facts in read_json(record)["images"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise SSENetError(f"{record}: not a record of prepared images ({error})") from error
 
 
@@ -219,14 +205,13 @@ def _write_copy(copy: Path, original: Path, photograph: Photograph) -> None:
             )
 
 
-def _log(facts: Iterable[Mapping[str, object]], record: str | Path) -> None:
-    found = list(facts)
-    turned = sum(fact["orientation"] != 1 for fact in found)
-    masks = sum(bool(fact["mask_turned"]) for fact in found)
-    formats = sorted({str(fact["format"]) for fact in found})
+def _log(originals: Collection[Original], record: str | Path) -> None:
+    turned = sum(original.orientation != 1 for original in originals)
+    masks = sum(original.mask_turned for original in originals)
+    formats = ", ".join(sorted({original.format for original in originals}))
     LOG.info(
         "%s: %d photographs (%s), %d turned upright, %d masks turned with them",
-        *(record, len(found), ", ".join(formats), turned, masks),
+        *(record, len(originals), formats, turned, masks),
     )
 
 

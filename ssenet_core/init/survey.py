@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ssenet_core.data.check import learning_problem, tags_from_mask
 from ssenet_core.data.dataset import class_names, read_list
-from ssenet_core.data.manifest import ImageRecord
-from ssenet_core.data.prepare import Original, original_of
+from ssenet_core.data.manifest import ImageRecord, Original
+from ssenet_core.data.prepare import original_of
 from ssenet_core.data.tags import (
     TagTable,
     label_values,

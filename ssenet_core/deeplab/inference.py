@@ -16,7 +16,7 @@ from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest_entries import ImageRecord
 from ssenet_core.data.views import mirrored_batch, read_views, views_at
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, finite, pick_device
+from ssenet_core.models.device import autocast, check_finite, pick_device
 from ssenet_core.scores import winners
 from ssenet_core.settings import DeepLabTraining, Prediction
 from ssenet_core.shard import Shard, map_images
@@ -85,7 +85,7 @@ def network_probabilities(
     size = photograph.shape[:2]
     with torch.inference_mode(), autocast(device, settings.precision):
         scores = mean_scores(network, views, size, settings.flip)
-        return finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
+        return check_finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
 
 
 def likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -15,8 +15,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.strategies import DDPStrategy
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.device import fabric_flags, pick_device, visible_gpus
-from ssenet_core.models.gpus import claim_gpu, lock_folder
+from ssenet_core.models.device import claim_gpu, lock_folder, pick_device, visible_gpus
 
 LOG = logging.getLogger("ssenet")
 
@@ -90,7 +89,10 @@ class Devices:
     def _flags(self) -> dict[str, Any]:
         """Fabric's arguments for this machine's devices."""
         if self.processes == 1 and not self.on_cpu:
-            return fabric_flags(pick_device())
+            device = pick_device()
+            if device.type == "cuda":
+                return {"accelerator": "cuda", "devices": [device.index]}
+            return {"accelerator": "auto", "devices": 1}  # other kinds of GPU are Fabric's to find
         if self.on_cpu or not torch.cuda.is_available():
             return {"accelerator": "cpu", "devices": self.processes_a_node}
         return {"accelerator": "cuda", "devices": self.claimed()}

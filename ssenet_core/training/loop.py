@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from ssenet_core.errors import SSENetError
 from ssenet_core.jobs import gpu_memory, progress
 from ssenet_core.models.checkpoints import save_checkpoint
-from ssenet_core.models.device import placed
+from ssenet_core.models.device import to_device
 from ssenet_core.settings import AnyTraining, DeepLabTraining
 from ssenet_core.training.batch_norm import synchronise_batch_norm
 from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
@@ -117,7 +117,7 @@ def fit(
     if compiler is not None:
         # A training has few sizes of views, each worth kernels of its own.
         training.network.compile(backend=compiler, dynamic=False)
-    network, optimizer = fabric.setup(placed(training.network, fabric.device), optimizer)
+    network, optimizer = fabric.setup(to_device(training.network, fabric.device), optimizer)
     state = resume.load()
     first = 0 if state is None else state["step"]
     _agree_on(first, resume)

@@ -8,7 +8,7 @@ from stage_settings import SETTINGS, changed
 
 from ssenet_core.compute import training_devices
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.gpus import claim_gpu, lock_folder
+from ssenet_core.models.device import claim_gpu, lock_folder
 from ssenet_core.training.devices import Devices
 
 

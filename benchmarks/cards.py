@@ -35,7 +35,7 @@ from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import to_device
 from ssenet_core.settings import AnyTraining
 from ssenet_core.training.batches import StepBatches
-from ssenet_core.training.loop import LossFunction
+from ssenet_core.training.engine import LossFunction
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
 NAMES = [f"class {number}" for number in range(20)]

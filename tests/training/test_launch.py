@@ -116,7 +116,7 @@ def test_no_process_is_left_when_the_job_ends(tmp_path: Path, sent: signal.Signa
         assert "interrupted" in (tmp_path / "log").read_text()
 
 
-def wait_until(happened, seconds: float = 120) -> None:
+def wait_until(happened, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end

@@ -32,10 +32,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.checkpoints import build_network
-from ssenet_core.models.device import placed
+from ssenet_core.models.device import to_device
 from ssenet_core.settings import AnyTraining
 from ssenet_core.training.batches import StepBatches
-from ssenet_core.training.loop import LossFunction
+from ssenet_core.training.engine import LossFunction
 from ssenet_core.training.optimizer import build_optimizer, poly_rate, set_rate
 
 NAMES = [f"class {number}" for number in range(20)]
@@ -210,7 +210,7 @@ class Trained:
         own = copy.deepcopy(network).train()
         self.settings = settings.optimizer
         optimizer = build_optimizer(own, own.head(), self.settings)  # type: ignore[operator]
-        own = placed(own, card.device) if last else own.to(card.device)
+        own = to_device(own, card.device) if last else own.to(card.device)
         if compiler is not None:
             own.compile(dynamic=False, backend=compiler)
         self.card, self.loss, self.backward = card, loss, fabric.backward

@@ -39,7 +39,7 @@ from ssenet_core.deeplab.training import LabelledViews, pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.settings import DatasetSettings
 from ssenet_core.settings.sections import SplitLists
-from ssenet_core.training.loop import LossFunction
+from ssenet_core.training.engine import LossFunction
 
 STAGE = "training, GPU, full-size ResNet-38"
 PLAIN, BOUND = "float32 with TF32", "the loss falls, no NaN"

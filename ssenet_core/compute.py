@@ -25,7 +25,7 @@ def inference_needs(compute: ComputeSettings) -> tuple[int, int]:
 
 
 def training_devices(compute: ComputeSettings) -> dict[str, Any]:
-    """What a training runs on, as arguments of `training.devices.Devices`.
+    """What a training runs on, as arguments of `training.run.Devices`.
 
     GPUs that are asked for by number must be there; `auto` takes one if there is one.
     """

@@ -43,7 +43,7 @@ def job(log: str | None, threads: int = 1) -> Iterator[None]:
         SystemExit: status 1 after an `SSENetError`, whose text went to the log and standard error;
             130 after Ctrl-C.
     """
-    _log_to(log)
+    log_to(log)
     _limit_threads(threads)
     try:
         yield
@@ -60,13 +60,20 @@ def job(log: str | None, threads: int = 1) -> Iterator[None]:
         raise
 
 
-def _log_to(log: str | None) -> None:
+def log_to(log: str | None, append: bool = False) -> None:
+    """Send messages to a file, or to standard error where it is None.
+
+    Args:
+        append: keep what the file has; all processes that write to it append.
+    """
     handler: logging.Handler
     if log is None:
         handler = logging.StreamHandler()
     else:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log, mode="w")
+        if not append:
+            Path(log).write_bytes(b"")
+        handler = logging.FileHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOG.handlers[:] = [handler]
     LOG.setLevel(logging.INFO)

@@ -16,7 +16,7 @@ from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.maps import ClassMaps
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, finite, pick_device
+from ssenet_core.models.device import autocast, check_finite, pick_device
 from ssenet_core.models.networks import AffinityNetwork
 from ssenet_core.scores import (
     block_average,
@@ -82,7 +82,7 @@ def walked_scores(
     # As published, image and scores are padded with zeros to whole cells.
     right, bottom = -image.width % stride, -image.height % stride
     whole = functional.pad(image_tensor(image, network)[None], (0, right, 0, bottom))
-    features = finite(network(whole).float(), settings.precision)
+    features = check_finite(network(whole).float(), settings.precision)
     affinities = pair_affinities(features, settings.radius, settings.pairs)[0]
     walked: Tensor = propagate(
         torch.from_numpy(scores).to(device),

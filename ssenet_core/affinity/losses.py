@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ssenet_core.affinity.labels import PairLabels
-from ssenet_core.training.processes import mean_over_processes
+from ssenet_core.training.distributed import mean_over_processes
 
 EPSILON = 1e-5  # keeps the logarithm of an affinity of 0 finite
 

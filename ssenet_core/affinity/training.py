@@ -3,12 +3,10 @@
 In: the manifest and the two CRF answers of each training image. Out: a checkpoint. No mask is read.
 """
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -24,10 +22,9 @@ from ssenet_core.models.catalogue import normalisation
 from ssenet_core.scores import power_name
 from ssenet_core.settings import AffinityTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.launch import launch
-from ssenet_core.training.loop import Batch, LossFunction
+from ssenet_core.training.engine import Batch, LossFunction, fit, new_training
 from ssenet_core.training.resume import labels_key
-from ssenet_core.training.run import TrainingRun, train
+from ssenet_core.training.run import TrainingRun
 
 
 def train_affinity(
@@ -40,27 +37,15 @@ def train_affinity(
     """Train AffinityNet on the confident pixels of the refined CAMs.
 
     Args:
-        run: the job's files.
+        run: the job's files; with several processes, each makes this call (see `launch`).
         settings: what training depends on.
         labels_dir: refined scores, `{image id}.h5` each.
         powers: of the strong and the weak background; see `refine.powers`.
     """
-    job = partial(_train, run, settings, Path(labels_dir), powers)
-    launch(job, run.devices, settings.precision)
-
-
-def _train(
-    run: TrainingRun,
-    settings: AffinityTraining,
-    labels: Path,
-    powers: tuple[float, float],
-    fabric: Fabric,
-) -> None:
-    """What each process of the training does."""
     images = load_manifest(run.manifest)
-    dataset = ConfidentViews(images, labels, powers, settings)
-    loss, key = pair_loss(settings), labels_key(images, labels, ".h5")
-    train(fabric, run, settings, images, dataset, loss, key)
+    dataset = ConfidentViews(images, Path(labels_dir), powers, settings)
+    labels = labels_key(images, Path(labels_dir), ".h5")
+    fit(new_training(run, settings, images, dataset, pair_loss(settings), labels=labels), run)
 
 
 class ConfidentViews(Dataset[Batch]):

@@ -17,7 +17,7 @@ from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, finite, pick_device
+from ssenet_core.models.device import autocast, check_finite, pick_device
 from ssenet_core.models.geometry import maps_to_pixels
 from ssenet_core.settings import CamInference, CamTraining
 from ssenet_core.shard import Shard, map_images
@@ -51,7 +51,7 @@ def infer_cam(
         if classes:
             with torch.inference_mode(), autocast(device, settings.precision):
                 scores = sum_of(view_maps(network, view, size, flip, alignment) for view in views)
-            maps = normalised_maps(finite(scores, settings.precision), classes)
+            maps = normalised_maps(check_finite(scores, settings.precision), classes)
         attributes = {
             "scales": np.asarray(settings.scales, np.float64),
             "flip": flip,

@@ -7,12 +7,10 @@ left out and the same code trains the baseline. No mask is read.
 
 import csv
 import logging
-from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -28,10 +26,9 @@ from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
 from ssenet_core.models.catalogue import normalisation
 from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.launch import launch
-from ssenet_core.training.loop import Batch, LossFunction
-from ssenet_core.training.processes import from_first
-from ssenet_core.training.run import TrainingRun, train
+from ssenet_core.training.distributed import broadcast_object, process_rank
+from ssenet_core.training.engine import Batch, LossFunction, fit, new_training
+from ssenet_core.training.run import TrainingRun
 
 LOG = logging.getLogger("ssenet")
 UNLEARNT = 0.5  # of the labels' entropy: a network that tells most classes apart is far below
@@ -41,10 +38,21 @@ def train_cam(run: TrainingRun, settings: CamTraining) -> None:
     """Train a CAM network on the tags of a manifest.
 
     Args:
-        run: the job's files.
+        run: the job's files; with several processes, each makes this call (see `launch`).
         settings: what training depends on.
     """
-    launch(partial(_train, run, settings), run.devices, settings.precision)
+    images = load_manifest(run.manifest)
+    training = new_training(
+        run,
+        settings,
+        images,
+        TaggedViews(images, settings),
+        cam_loss(settings),
+        pictures=WatchedMaps(images, settings),
+    )
+    fit(training, run)
+    if process_rank() == 0:  # the one process that wrote the metrics
+        _warn_if_unlearnt(run, settings, images)
 
 
 def last_loss(metrics: str | Path) -> float:
@@ -63,22 +71,6 @@ def label_entropy(manifest: Manifest) -> float:
     classes = len(manifest.classes)
     tags = torch.stack([tag_vector(image, classes) for image in manifest.images])
     return float(torch.special.entr(torch.stack([tags.mean(0), 1 - tags.mean(0)])).sum(0).mean())
-
-
-def _train(run: TrainingRun, settings: CamTraining, fabric: Fabric) -> None:
-    """What each process of the training does."""
-    images = load_manifest(run.manifest)
-    train(
-        fabric,
-        run,
-        settings,
-        images,
-        TaggedViews(images, settings),
-        cam_loss(settings),
-        pictures=WatchedMaps(images, settings),
-    )
-    if fabric.is_global_zero:  # the one process that wrote the metrics
-        _warn_if_unlearnt(run, settings, images)
 
 
 def _warn_if_unlearnt(run: TrainingRun, settings: CamTraining, images: Manifest) -> None:
@@ -153,7 +145,7 @@ def cam_loss(settings: CamTraining) -> LossFunction:
 
     def equivariant(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         image, tags = batch["image"], batch["tags"]
-        warp, view = from_first(draw_warp(ser)), size_of(image)
+        warp, view = broadcast_object(draw_warp(ser)), size_of(image)
         maps, warped = network(image), network(warp.view(image))
         # As in Eq. 1, classification pools each view's whole map, the mean colour around a rotated
         # crop included: the crop's tags hold wherever it lies in its frame.

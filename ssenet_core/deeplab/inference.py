@@ -15,7 +15,7 @@ from ssenet_core.crf import LabelInputs, dense_crf, label_inputs, write_labels
 from ssenet_core.data.augment import Pixels, mirrored_batch, read_views, views_at
 from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.models.checkpoints import load_checkpoint
-from ssenet_core.models.device import autocast, finite, pick_device
+from ssenet_core.models.device import autocast, check_finite, pick_device
 from ssenet_core.settings import DeepLabTraining, Prediction
 from ssenet_core.shard import Shard, map_images
 
@@ -83,7 +83,7 @@ def network_probabilities(
     size = photograph.shape[:2]
     with torch.inference_mode(), autocast(device, settings.precision):
         scores = mean_scores(network, views, size, settings.flip)
-        return finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
+        return check_finite(scores, settings.precision).softmax(dim=0).cpu().numpy()
 
 
 def mean_scores(

@@ -3,10 +3,8 @@
 In: the manifest and the pseudo labels of the train split. Out: a checkpoint. No mask is read.
 """
 
-from functools import partial
 from pathlib import Path
 
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -17,29 +15,24 @@ from ssenet_core.io.images import VOID, read_label_png
 from ssenet_core.models.catalogue import normalisation
 from ssenet_core.settings import DeepLabTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.launch import launch
-from ssenet_core.training.loop import Batch
-from ssenet_core.training.processes import mean_over_processes
+from ssenet_core.training.distributed import mean_over_processes
+from ssenet_core.training.engine import Batch, fit, new_training
 from ssenet_core.training.resume import labels_key
-from ssenet_core.training.run import TrainingRun, train
+from ssenet_core.training.run import TrainingRun
 
 
 def train_deeplab(run: TrainingRun, settings: DeepLabTraining, *, labels_dir: str | Path) -> None:
     """Train DeepLab on the pseudo labels of the train split.
 
     Args:
-        run: the job's files.
+        run: the job's files; with several processes, each makes this call (see `launch`).
         settings: what training depends on.
         labels_dir: pseudo labels, `{image id}.png` each.
     """
-    launch(partial(_train, run, settings, Path(labels_dir)), run.devices, settings.precision)
-
-
-def _train(run: TrainingRun, settings: DeepLabTraining, labels: Path, fabric: Fabric) -> None:
-    """What each process of the training does."""
     images = load_manifest(run.manifest)
-    dataset, key = LabelledViews(images, labels, settings), labels_key(images, labels, ".png")
-    train(fabric, run, settings, images, dataset, pixel_loss, key)
+    dataset = LabelledViews(images, Path(labels_dir), settings)
+    labels = labels_key(images, Path(labels_dir), ".png")
+    fit(new_training(run, settings, images, dataset, pixel_loss, labels=labels), run)
 
 
 class LabelledViews(Dataset[Batch]):

@@ -95,6 +95,7 @@ class Backbone(nn.Module, ABC):
         return [module for name in self.frozen_stages for module in self.stage(name)]
 
 
-def batch_norms(part: nn.Module) -> Iterator[nn.BatchNorm2d]:
-    """The batch normalisation in a network or a part of it."""
-    return (module for module in part.modules() if isinstance(module, nn.BatchNorm2d))
+def batch_norms(part: nn.Module) -> Iterator[nn.BatchNorm2d | nn.SyncBatchNorm]:
+    """The batch normalisation in a network or a part of it, synchronised or not."""
+    kinds = nn.BatchNorm2d | nn.SyncBatchNorm
+    return (module for module in part.modules() if isinstance(module, kinds))

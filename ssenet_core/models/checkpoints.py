@@ -11,7 +11,7 @@ from torch import nn
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.tensors import load_tensors, save_tensors
 from ssenet_core.models.backbones import build_backbone
-from ssenet_core.models.device import placed
+from ssenet_core.models.device import to_device
 from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
 from ssenet_core.settings import AffinityTraining, AnyTraining, CamTraining, DeepLabTraining
 
@@ -91,7 +91,7 @@ def load_checkpoint(path: str | Path, kind: type[S], device: torch.device) -> tu
         ) from error
     # Nothing is trained: on a CPU, too, forward passes are quicker with the channels last.
     network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed(network, device), facts
+    return to_device(network, device), facts
 
 
 def _filled_network(facts: Facts[S], content: Mapping[str, Any], size: int) -> nn.Module:

@@ -19,17 +19,25 @@ class Metrics:
     Args:
         folder: where TensorBoard's event files go; None for none.
         steps: steps of the whole run.
-        rows: rows of an interrupted run's earlier part.
+        first: steps that an interrupted run has done, which this one continues.
+        state: from the interrupted run's `state`.
     """
 
-    def __init__(self, folder: Path | None, steps: int, rows: list[dict[str, float]]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        steps: int,
+        first: int = 0,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.rows = list(rows)
         self.interval = max(1, steps // LINES)
-        self._sums: dict[str, float] = {}
-        self._count = 0
-        first = int(self.rows[-1]["step"]) if self.rows else 0
+        found = state or {"rows": [], "sums": {}, "count": 0}
+        self.rows: list[dict[str, float]] = list(found["rows"])
+        self._sums: dict[str, float] = dict(found["sums"])
+        self._count: int = found["count"]
+        # What the interrupted run showed of later steps is dropped.
         self._writer = SummaryWriter(str(folder), purge_step=first + 1) if folder else None
 
     def __enter__(self) -> "Metrics":
@@ -65,13 +73,8 @@ class Metrics:
                 self._writer.add_image(name, picture, step)
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on in the middle of an interval."""
+        """What a later run needs to continue in the middle of an interval."""
         return {"rows": self.rows, "sums": self._sums, "count": self._count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up the state of an interrupted run."""
-        self.rows = list(state["rows"])
-        self._sums, self._count = dict(state["sums"]), state["count"]
 
     def write(self, path: str | Path) -> None:
         """Write all rows as CSV, atomically."""

@@ -1,25 +1,118 @@
-"""From a training job's files to a finished checkpoint: what the three networks have in common.
+"""What a training job reads and writes, and what it runs on.
 
-In: the job's files and settings, and what is the network's own: its dataset and its loss. Out: a
-checkpoint and a table of metrics.
+Raises `SSENetError` where a job asks for more GPUs than there are.
 """
 
+import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch.utils.data import Dataset
+from lightning_fabric.strategies import DDPStrategy
 
-from ssenet_core.data.manifest import Manifest
-from ssenet_core.io.files import remove_leftovers, sha256_file
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
-from ssenet_core.settings import AnyTraining, BackboneSettings
-from ssenet_core.training.devices import ANY_DEVICE, Devices
-from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
+from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import remove_leftovers
+from ssenet_core.models.device import claim_gpu, lock_folder, pick_device, visible_gpus
+
+LOG = logging.getLogger("ssenet")
+
+
+@dataclass(frozen=True)
+class Devices:
+    """What a training runs on.
+
+    Attributes:
+        gpus: of each node, one process each; 0 takes a GPU if there is one, else the CPU.
+        nodes: machines, of one SLURM allocation when there are several.
+        on_cpu: run the processes on the CPU, whatever GPUs there are.
+        compile: compute the network by torch.compile where it is on a GPU.
+    """
+
+    gpus: int = 0
+    nodes: int = 1
+    on_cpu: bool = False
+    compile: bool = False
+
+    @property
+    def processes_per_node(self) -> int:
+        return max(1, self.gpus)
+
+    @property
+    def processes(self) -> int:
+        """Processes on all nodes."""
+        return self.processes_per_node * self.nodes
+
+    def compiler(self, device: torch.device) -> str | None:
+        """The backend of torch.compile for a network on a device; None where it is not compiled."""
+        return "inductor" if self.compile and device.type == "cuda" else None
+
+    def fabric(self, precision: str) -> Fabric:
+        """Lightning Fabric on the device of this process, which has joined the others.
+
+        Args:
+            precision: Fabric's name of it.
+
+        Raises:
+            SSENetError: there are fewer GPUs here than are asked for.
+        """
+        self.check()
+        if self.processes == 1:
+            warnings.filterwarnings("ignore", message="The `srun` command is available")
+            return Fabric(**self._one_device(), precision=precision)  # type: ignore[arg-type]
+        fabric = Fabric(
+            accelerator="cpu" if self.on_cpu else "cuda",
+            devices=self.processes_per_node,
+            num_nodes=self.nodes,
+            # Statistics of batch normalisation are the same in all processes. To send them before
+            # each of a step's two views would change what the first view's gradient needs.
+            strategy=DDPStrategy(broadcast_buffers=False),
+            precision=precision,  # type: ignore[arg-type]
+        )
+        fabric.launch()
+        return fabric
+
+    def check(self) -> None:
+        """See that there are as many GPUs here as are asked for.
+
+        Raises:
+            SSENetError: there are fewer.
+        """
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if self.gpus > found and not self.on_cpu:
+            raise SSENetError(
+                f"training asks for {self.gpus} GPUs on a machine and torch {torch.__version__} "
+                f"finds {found}; set compute.train_gpus to what there is, or compute.gpus to 0 to "
+                "train on the CPU (on a cluster, see that the job asks for as many GPUs)"
+            )
+
+    def claim(self) -> list[int]:
+        """Take as many GPUs as are asked for; those that no other process of this user has first.
+
+        Returns:
+            Their indices, ascending.
+        """
+        gpus = visible_gpus()
+        left = list(range(len(gpus)))
+        for _ in range(self.gpus):
+            left.pop(claim_gpu([gpus[index] for index in left], lock_folder()))
+        chosen = sorted(set(range(len(gpus))) - set(left))
+        LOG.info("training on GPUs %s of %d", ", ".join(map(str, chosen)), len(gpus))
+        return chosen
+
+    def _one_device(self) -> dict[str, Any]:
+        """Fabric's arguments for a training of one process."""
+        if self.on_cpu:
+            return {"accelerator": "cpu", "devices": 1}
+        device = pick_device()
+        if device.type == "cuda":
+            return {"accelerator": "cuda", "devices": [device.index]}
+        return {"accelerator": "auto", "devices": 1}  # other kinds of GPU are Fabric's to find
+
+
+ANY_DEVICE = Devices()
 
 
 @dataclass(frozen=True)
@@ -29,13 +122,14 @@ class TrainingRun:
     Attributes:
         manifest: JSON of the train split.
         checkpoint: written on success; `resume/` and `tensorboard/` lie beside it.
-        metrics: CSV of the losses, written on success.
+        metrics: CSV of loss parts and learning rate, written on success.
         weights: file of backbone weights, or a network's checkpoint to take them from; None takes
             ImageNet's of an installed package where the settings say so, else random ones.
         code: fingerprint of the code, so that an interrupted run of older code is not resumed.
         workers: processes that load data, for each process that trains.
         save_every: steps between resume points.
         devices: what it runs on.
+        log: the job's log, to which the first of several processes appends; None: standard error.
     """
 
     manifest: str | Path
@@ -46,6 +140,7 @@ class TrainingRun:
     workers: int = 0
     save_every: int = 200
     devices: Devices = ANY_DEVICE
+    log: str | None = None
 
     @classmethod
     def of_job(cls, job: Any) -> "TrainingRun":
@@ -60,63 +155,5 @@ class TrainingRun:
             workers=job.params.workers,
             save_every=job.params.save_every,
             devices=Devices(**job.params.get("devices", {})),
+            log=job.log[0],
         )
-
-
-def train(
-    fabric: Fabric,
-    run: TrainingRun,
-    settings: AnyTraining,
-    images: Manifest,
-    dataset: Dataset[Any],
-    loss: LossFunction,
-    labels: str = "",
-    pictures: Pictures | None = None,
-) -> None:
-    """Build a network, give it its first weights and train it to the end.
-
-    Args:
-        fabric: of this process, see `launch`.
-        run: the job.
-        settings: what the training depends on; their class says which network it is.
-        images: the manifest that the run names.
-        dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
-        loss: the named parts of a batch's loss.
-        labels: checksum of the label files that the dataset reads beside the photographs.
-        pictures: draws what the network sees, for TensorBoard.
-    """
-    torch.manual_seed(settings.seed)
-    network = build_network(settings, images.classes)
-    start, weights = "", _first_weights(run, settings.backbone)
-    if weights is not None:
-        load_backbone_weights(network.backbone, weights)
-        start = sha256_file(weights)
-    training = Training(
-        network=network,
-        dataset=dataset,
-        loss=loss,
-        settings=settings,
-        classes=images.classes,
-        data=sha256_file(run.manifest) + labels + start,
-        pictures=pictures,
-    )
-    fit(
-        training,
-        fabric,
-        checkpoint=run.checkpoint,
-        metrics=run.metrics,
-        code=run.code,
-        workers=run.workers,
-        save_every=run.save_every,
-        compiler=run.devices.compiler(fabric.device),
-    )
-
-
-def _first_weights(run: TrainingRun, backbone: BackboneSettings) -> str | Path | None:
-    """The file of a network's first weights, if it has one.
-
-    An installed package's file is no input of the job: its date changes with each installation.
-    """
-    if run.weights is None and backbone.weights == IMAGENET and is_packaged(backbone.name):
-        return packaged_weights(backbone.name)
-    return run.weights

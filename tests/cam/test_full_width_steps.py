@@ -19,7 +19,8 @@ from torch.utils.data import Dataset
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.settings import load, merged
-from ssenet_core.training.loop import Batch, Training, fit
+from ssenet_core.training.engine import Batch, Training, fit
+from ssenet_core.training.run import TrainingRun
 
 CROP, CLASSES, STEPS = (112, 112), 20, 3
 RECIPE = Path(__file__).parents[2] / "recipes" / "voc2012.yaml"
@@ -87,7 +88,7 @@ def test_weights_after_three_steps(tmp_path: Path) -> None:
 
     names = tuple(f"class {label}" for label in range(CLASSES))
     training = Training(network, TwoImages(), noted, settings, names, data="")
-    fit(training, checkpoint=tmp_path / "model.pt", metrics=tmp_path / "metrics.csv")
+    fit(training, TrainingRun("", tmp_path / "model.pt", tmp_path / "metrics.csv"))
 
     for step, batch in enumerate(batches):
         torch.manual_seed(settings.seed * 1_000_003 + step)  # of dropout

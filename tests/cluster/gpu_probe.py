@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from ssenet_core.models.gpus import claim_gpu, lock_folder
+from ssenet_core.models.device import claim_gpu, lock_folder
 
 NAMES = {"a", "b"}
 

@@ -31,7 +31,7 @@ def voc(tmp_path: Path) -> DatasetSettings:
         labels = np.zeros((HEIGHT, WIDTH), np.uint8)
         labels[:4], labels[4:6] = 3, 255
         write_label_png(root / f"SegmentationClass/{image_id}.png", labels)
-    (root / "tags.csv").write_text("image,tags\na,cat\nb c,dog cat\nd.e,potted plant;\n")
+    (root / "tags.csv").write_text("image,tags\na,cat\nb c,dog;cat\nd.e,potted plant;\n")
     section = {
         "name": "photos",
         "source": "voc",

@@ -27,7 +27,7 @@ from ssenet_core.data.augment import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.models.checkpoints import build_network
-from ssenet_core.models.device import placed
+from ssenet_core.models.device import to_device
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]
@@ -46,7 +46,7 @@ def pretended() -> FakeTensorMode:
 
 
 def network(kind: str) -> nn.Module:
-    """A network on the GPU, channels last; `placed` cannot move one that has no numbers."""
+    """A network on the GPU, channels last; `to_device` cannot move one that has no numbers."""
     with GPU:
         made = build_network(SETTINGS[kind], NAMES)
     for weight in made.parameters():
@@ -138,8 +138,8 @@ def test_on_a_gpu_channels_are_last() -> None:
             self.placed = (where, how)
             return self
 
-    assert placed(Noted(), GPU).placed == ((GPU,), {"memory_format": torch.channels_last})
-    assert placed(Noted(), torch.device("cpu")).placed == ((torch.device("cpu"),), {})
+    assert to_device(Noted(), GPU).placed == ((GPU,), {"memory_format": torch.channels_last})
+    assert to_device(Noted(), torch.device("cpu")).placed == ((torch.device("cpu"),), {})
 
 
 CARD = torch.device("cuda")
@@ -159,7 +159,7 @@ def both(kind: str) -> tuple[nn.Module, nn.Module]:
     """The same network on the CPU and on the GPU."""
     torch.manual_seed(0)
     made = build_network(SETTINGS[kind], NAMES)
-    return made, placed(copy.deepcopy(made), CARD)
+    return made, to_device(copy.deepcopy(made), CARD)
 
 
 def apart(found: Tensor, expected: Tensor) -> float:

@@ -1,16 +1,13 @@
 """Two processes train as one does: same losses, same weights; they resume, and fail, together."""
 
 import csv
-import logging
 import os
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 from stage_settings import changed
 from tiny_network import SETTINGS as TINY
 from torch import Tensor, nn
@@ -22,12 +19,13 @@ from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import VOID
 from ssenet_core.io.tensors import load_tensors
+from ssenet_core.models.backbone import batch_norms
 from ssenet_core.models.checkpoints import build_network
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.devices import Devices
+from ssenet_core.training.distributed import process_rank
+from ssenet_core.training.engine import Training, fit
 from ssenet_core.training.launch import launch
-from ssenet_core.training.loop import Training, fit
-from ssenet_core.training.processes import process_rank
+from ssenet_core.training.run import Devices, TrainingRun
 
 CLASSES = ("red", "green")
 STEPS = 6
@@ -78,34 +76,50 @@ class Views(Dataset[dict[str, Any]]):
         }
 
 
-def fit_kinds(folder: Path, losses: dict[str, Any], fabric: Fabric, **changes: Any) -> None:
+def run_in(folder: Path, devices: Devices) -> TrainingRun:
+    files = {"checkpoint": folder / "model.pt", "metrics": folder / "metrics.csv"}
+    log = str(folder / "training.log")
+    return TrainingRun(manifest="", **files, save_every=2, devices=devices, log=log)
+
+
+def fit_kinds(run: TrainingRun, losses: dict[str, Any]) -> None:
     """Train a network of each kind into a folder of its own."""
     for kind, loss in losses.items():
-        settings = SETTINGS[kind].model_copy(update=changes)
         torch.manual_seed(0)
         training = Training(
-            network=build_network(settings, CLASSES),
+            network=build_network(SETTINGS[kind], CLASSES),
             dataset=Views(32 if kind == "deeplab" else 4),
             loss=loss,
-            settings=settings,
+            settings=SETTINGS[kind],
             classes=CLASSES,
             data="",
         )
-        files = {"checkpoint": folder / kind / "model.pt", "metrics": folder / kind / "metrics.csv"}
-        fit(training, fabric, **files, save_every=2)
+        fit(training, run_in(Path(run.checkpoint).parent / kind, run.devices))
 
 
-def fit_all(folder: Path, fabric: Fabric) -> None:
-    fit_kinds(folder, LOSSES, fabric)
+def fit_all(run: TrainingRun) -> None:
+    fit_kinds(run, {kind: Frozen(loss) for kind, loss in LOSSES.items()})
 
 
-def fit_cam(folder: Path, loss: Any, fabric: Fabric) -> None:
-    fit_kinds(folder, {"cam": loss}, fabric)
+def fit_cam(run: TrainingRun, loss: Any) -> None:
+    fit_kinds(run, {"cam": loss})
+
+
+class Frozen:
+    """A loss on batch normalisation that is frozen: its statistics are shared on GPUs alone."""
+
+    def __init__(self, loss: Any) -> None:
+        self.loss = loss
+
+    def __call__(self, network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
+        for norm in batch_norms(network):
+            norm.eval()
+        return self.loss(network, batch)
 
 
 def cam(network: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
     """Its loss, as something that pickles."""
-    return LOSSES["cam"](network, batch)
+    return Frozen(LOSSES["cam"])(network, batch)
 
 
 class Failing:
@@ -130,8 +144,8 @@ class Failing:
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders of the three networks, trained by one process and by two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    launch(partial(fit_all, one), ONE, PRECISION)
-    launch(partial(fit_all, two), TWO, PRECISION)
+    launch(fit_all, run_in(one, ONE))
+    launch(fit_all, run_in(two, TWO))
     return one, two
 
 
@@ -146,7 +160,7 @@ def curve(folder: Path, kind: str) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize("kind", list(LOSSES))
 def test_two_processes_train_as_one_does(both: tuple[Path, Path], kind: str) -> None:
-    """Batch normalisation is not frozen, and the counts of labels differ between the shares."""
+    """The counts of labels differ between the shares."""
     one, two = both
     alone, shared = curve(one, kind), curve(two, kind)
     assert len(alone) == STEPS
@@ -161,17 +175,13 @@ def test_one_of_two_processes_writes(both: tuple[Path, Path]) -> None:
     assert len(list((both[1] / "cam" / "tensorboard").iterdir())) == 1
 
 
-def test_killed_processes_go_on_together(
-    both: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    killed = partial(fit_cam, tmp_path, Failing(4, "kill"))
+def test_killed_processes_go_on_together(both: tuple[Path, Path], tmp_path: Path) -> None:
+    run = run_in(tmp_path, TWO)
     with pytest.raises(SSENetError, match=r"process 1 of the 2 .* SIGKILL.*train_mem_mb"):
-        launch(killed, TWO, PRECISION)
+        launch(fit_cam, run, Failing(4, "kill"))
     assert (tmp_path / "cam" / "resume" / "state.pt").exists()
-    with caplog.at_level(logging.INFO, logger="ssenet"):
-        launch(partial(fit_cam, tmp_path, cam), TWO, PRECISION)
-    said = [record.getMessage() for record in caplog.records if record.name == "ssenet"]
-    assert len([line for line in said if line.startswith("continuing after step 2")]) == 1
+    launch(fit_cam, run, cam)
+    assert Path(str(run.log)).read_text().count("continuing after step 2") == 1
     whole = weights(both[1], "cam")
     for name, tensor in weights(tmp_path, "cam").items():
         torch.testing.assert_close(tensor, whole[name], rtol=0, atol=0)
@@ -187,5 +197,5 @@ def test_killed_processes_go_on_together(
 )
 def test_what_ends_one_process_ends_both(tmp_path: Path, accident: str, message: str) -> None:
     with pytest.raises(SSENetError, match=message):
-        launch(partial(fit_cam, tmp_path, Failing(2, accident)), TWO, PRECISION)
+        launch(fit_cam, run_in(tmp_path, TWO), Failing(2, accident))
     assert not (tmp_path / "cam" / "model.pt").exists()

@@ -3,9 +3,10 @@
 import logging
 from dataclasses import replace
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_loop import run, training, weights
+from test_engine import run, stop_at, training, weights
 from torch import Tensor, nn
 
 
@@ -32,3 +33,11 @@ def test_the_log_says_how_many_images_a_second(tmp_path, caplog):
     assert rate.startswith("training cam, step: 9 of 9, ")
     assert " images a second, took " in rate
     assert "trained on 12 images in 9 steps; last loss " in made
+
+
+def test_the_curve_of_a_resumed_run_is_complete(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, training(stop_at(5)), save_every=2)
+    run(tmp_path, training(), save_every=2)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss/loss")] == list(range(1, 10))

@@ -14,7 +14,8 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.models.checkpoints import build_network, load_checkpoint
 from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
-from ssenet_core.training.loop import Training, fit
+from ssenet_core.training.engine import Training, fit
+from ssenet_core.training.run import Devices, TrainingRun
 
 SETTINGS = stage_settings(
     "cam",
@@ -73,7 +74,7 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 
 def run(folder: Path, plan: Training, **options: Any) -> Path:
-    fit(plan, checkpoint=folder / "model.pt", metrics=folder / "metrics.csv", **options)
+    fit(plan, TrainingRun("", folder / "model.pt", folder / "metrics.csv", **options))
     return folder / "model.pt"
 
 
@@ -120,7 +121,9 @@ def test_workers_do_not_change_the_result(tmp_path: Path) -> None:
         torch.testing.assert_close(helped[name], alone[name], rtol=0, atol=0)
 
 
-def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
+def test_a_compiled_network_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One step on each of two sizes, and none on the pictures' size."""
     compiled = []
 
@@ -137,9 +140,10 @@ def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
             return {"maps": network(torch.ones(1, 3, 40, 40))[0, :1]}
 
     found = []
-    for name, how in {"plain": {}, "compiled": {"compiler": counted}}.items():
+    for name, compiler in {"plain": None, "compiled": counted}.items():
+        monkeypatch.setattr(Devices, "compiler", lambda *_, backend=compiler: backend)
         plan = replace(training(two_sizes, epochs=1), pictures=pictures)
-        found.append(weights(run(tmp_path / name, plan, save_every=1, **how)))
+        found.append(weights(run(tmp_path / name, plan, save_every=1)))
     plain, own = found
     assert len(compiled) == 2
     for name in plain:

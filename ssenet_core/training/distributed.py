@@ -1,8 +1,9 @@
-"""What the processes of one training tell each other; a process that is alone has nothing to say.
+"""What the processes of one training tell each other, by torch.distributed.
 
 Each process has a share of every batch, and gradients are averaged over the processes. A loss that
-is the mean over a batch's images needs nothing from here: the shares are equally large. A mean over
-what an image has more or less of, labelled pixels say, does: see `mean_over_processes`.
+is the mean over a batch's images needs nothing from here, as the shares are equally large. A mean
+over something of which images have different numbers, such as labelled pixels, needs
+`mean_over_processes`. A process that is alone has nothing to tell.
 """
 
 from collections.abc import Mapping
@@ -47,25 +48,16 @@ def mean_over_processes(total: Tensor, count: Tensor) -> Tensor:
     return processes * total / count.clamp(min=1)
 
 
-def averaged(parts: Mapping[str, Tensor]) -> dict[str, float]:
-    """The processes' average of scalars that each has under the same names."""
+def all_reduce_mean(parts: Mapping[str, Tensor]) -> dict[str, float]:
+    """The mean over the processes of scalars that each has under the same names."""
     if process_count() == 1:
         return {name: float(part.detach()) for name, part in parts.items()}
     values = torch.stack([part.detach().double() for part in parts.values()])
-    return dict(zip(parts, average(values).tolist(), strict=True))
-
-
-def average(values: Tensor) -> Tensor:
-    """The processes' average of a tensor, without gradient."""
-    processes = process_count()
-    if processes == 1:
-        return values
-    values = values.clone()
     distributed.all_reduce(values)
-    return values / processes
+    return dict(zip(parts, (values / process_count()).tolist(), strict=True))
 
 
-def from_first(thing: Thing) -> Thing:
+def broadcast_object(thing: Thing) -> Thing:
     """The first process's `thing`, in all of them."""
     if process_count() == 1:
         return thing
@@ -74,7 +66,7 @@ def from_first(thing: Thing) -> Thing:
     return things[0]
 
 
-def from_all(thing: Thing) -> list[Thing]:
+def gather_objects(thing: Thing) -> list[Thing]:
     """Every process's `thing`, by rank."""
     if process_count() == 1:
         return [thing]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
 from ssenet_core.io.images import (
@@ -20,7 +21,7 @@ from ssenet_core.io.images import (
     write_label_png,
     write_png,
 )
-from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES, read_photograph
+from ssenet_core.io.photographs import read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.pictures import label_overlay
 from ssenet_core.segmenter import Segmenter

@@ -26,7 +26,7 @@ from ssenet_core.data.dataset import (
     split_ids,
     unlisted_rows,
 )
-from ssenet_core.data.prepare import find_originals, originals_digest, working_dataset
+from ssenet_core.data.originals import find_originals, originals_digest, working_dataset
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.pretrained import first_weights_file
 from ssenet_core.run import WORKFLOW

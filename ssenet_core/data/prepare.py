@@ -1,13 +1,12 @@
 """The working copy of a dataset: each photograph upright, in 8-bit sRGB and at most so large.
 
-`find_originals` and `prepare_images` raise one `SSENetError` that lists everything that is wrong
+`prepare_images` raises one `SSENetError` that lists everything that is wrong
 with the photographs and masks of the shard, and then write no record.
 """
 
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,84 +15,16 @@ from PIL import Image
 
 from ssenet_core.data.dataset import dataset_root, mask_path
 from ssenet_core.data.manifest import Original
+from ssenet_core.data.originals import find_originals
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
-from ssenet_core.io.photographs import (
-    PHOTOGRAPH_SUFFIXES,
-    Photograph,
-    photographs_in,
-    read_photograph,
-    upright,
-)
+from ssenet_core.io.photographs import Photograph, read_photograph, upright
 from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 95
-
-
-def find_originals(folder: str | Path, ids: Iterable[str]) -> dict[str, Path]:
-    """The photograph of each id in a folder and its subfolders, whatever its suffix.
-
-    Args:
-        folder: of photographs.
-        ids: as `image_id` makes them, in the order to return.
-
-    Raises:
-        SSENetError: an id has no photograph, or several; all are listed.
-    """
-    ids, found = list(ids), photographs_in(folder)
-    wrong = {image: found.get(image, []) for image in ids if len(found.get(image, [])) != 1}
-    problems = [
-        f"image {image}: {' and '.join(map(str, files)) or 'no such photograph'}"
-        for image, files in wrong.items()
-    ]
-    if problems:
-        suffixes = ", ".join(PHOTOGRAPH_SUFFIXES)
-        heading = f"{folder}: expected one photograph an image ({suffixes})"
-        raise SSENetError(listing(heading, problems))
-    return {image: found[image][0] for image in ids}
-
-
-def working_dataset(
-    source: DatasetSettings, folder: str | Path, classes: Sequence[str]
-) -> DatasetSettings:
-    """The dataset of the working copies; its lists and labels stay where they are.
-
-    Args:
-        source: of the originals.
-        folder: of the working copies.
-        classes: names of the foreground classes.
-    """
-    root = Path(source.root or "").absolute()
-    tables = {split: name and str(root / name) for split, name in source.tags_csv}
-    return source.model_copy(
-        update={
-            "root": str(folder),
-            "classes": tuple(classes),
-            "image_dir": Path(source.image_dir).name or "JPEGImages",
-            "image_suffix": ".jpg",
-            "mask_dir": "SegmentationClass" if source.mask_dir else None,
-            "annotation_dir": str(root / source.annotation_dir),
-            "list_dir": str(root / source.list_dir),
-            "tags_csv": source.tags_csv.model_copy(update=tables),
-        }
-    )
-
-
-def originals_digest(files: Iterable[Path | None]) -> str:
-    """A text that changes when photographs or masks do, by their sizes and dates."""
-    states = [(str(file), *_state(file)) if file else None for file in files]
-    return sha256(repr(states).encode()).hexdigest()[:16]
-
-
-def _state(file: Path) -> tuple[int, int]:
-    try:
-        status = file.stat()
-    except OSError:  # the job says which file is missing
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def prepare_images(

@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
+from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, image_id
 from ssenet_core.errors import SSENetError, shown, some_of
 from ssenet_core.io.files import id_problem, read_text
-from ssenet_core.io.photographs import PHOTOGRAPH_SUFFIXES, image_id
 
 LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 # Headings of the columns, the first that a table has counts.

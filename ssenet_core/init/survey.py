@@ -17,6 +17,7 @@ from pathlib import Path
 from ssenet_core.data.check import learning_problem, tags_from_mask
 from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import ImageRecord, Original
+from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES, photographs_in
 from ssenet_core.data.prepare import original_of
 from ssenet_core.data.tags import (
     TagTable,
@@ -30,12 +31,7 @@ from ssenet_core.data.tags import (
 from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import sha256_file
 from ssenet_core.io.images import read_label_png, read_mask
-from ssenet_core.io.photographs import (
-    PHOTOGRAPH_SUFFIXES,
-    UNREAD_SUFFIXES,
-    photographs_in,
-    read_photograph,
-)
+from ssenet_core.io.photographs import read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings, validated
 from ssenet_core.settings.sections import SplitLists

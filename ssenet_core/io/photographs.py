@@ -16,12 +16,6 @@ from PIL import Image, ImageCms
 from ssenet_core.io.images import FORMATS, reading
 
 PHOTOGRAPH_FORMATS = (*FORMATS, "AVIF", "HEIF")
-PHOTOGRAPH_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"),
-    *(".gif", ".ppm", ".pgm", ".heic", ".heif", ".avif"),
-)
-# What cameras write besides; whoever has such files wants to hear that they are not read.
-UNREAD_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".jp2")
 ORIENTATION = 0x0112  # the EXIF entry
 # What turns the stored pixels upright, by the entry's value; 1 is upright.
 TURNS = {
@@ -101,23 +95,6 @@ def as_photograph(stored: Image.Image, longest_edge: int | None = None) -> Photo
         image = image.transpose(TURNS[orientation])
     plain = form == "JPEG" and as_stored and mode in {"L", "RGB"} and profile is None
     return Photograph(image, width, height, orientation, form, plain)
-
-
-def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
-    """All photographs in a folder and its subfolders, by id; hidden ones are left out."""
-    root = Path(folder)
-    found: dict[str, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        inside = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not hidden and path.is_file():
-            found.setdefault(image_id(inside), []).append(path)
-    return found
-
-
-def image_id(inside: Path) -> str:
-    """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
-    return "_".join(inside.with_suffix("").parts)
 
 
 def upright(labels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

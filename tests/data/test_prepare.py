@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssenet_core.data.prepare import (
-    at_original_size,
-    find_originals,
-    prepare_images,
-    read_originals,
-)
+from ssenet_core.data.originals import find_originals
+from ssenet_core.data.prepare import at_original_size, prepare_images, read_originals
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import read_label_png, write_label_png
 from ssenet_core.settings import DatasetSettings

@@ -1,0 +1,99 @@
+"""Original photographs of a dataset: where they are, and the dataset of their working copies.
+
+The workflow asks while it is read, so nothing slow is imported here. `find_originals` raises an
+`SSENetError` for images without a photograph, or with several.
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from ssenet_core.errors import SSENetError, listing
+from ssenet_core.settings import DatasetSettings
+
+PHOTOGRAPH_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"),
+    *(".gif", ".ppm", ".pgm", ".heic", ".heif", ".avif"),
+)
+# What cameras write besides; whoever has such files wants to hear that they are not read.
+UNREAD_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".jp2")
+
+
+def find_originals(folder: str | Path, ids: Iterable[str]) -> dict[str, Path]:
+    """The photograph of each id in a folder and its subfolders, whatever its suffix.
+
+    Args:
+        folder: of photographs.
+        ids: as `image_id` makes them, in the order to return.
+
+    Raises:
+        SSENetError: an id has no photograph, or several; all are listed.
+    """
+    ids, found = list(ids), photographs_in(folder)
+    wrong = {image: found.get(image, []) for image in ids if len(found.get(image, [])) != 1}
+    problems = [
+        f"image {image}: {' and '.join(map(str, files)) or 'no such photograph'}"
+        for image, files in wrong.items()
+    ]
+    if problems:
+        suffixes = ", ".join(PHOTOGRAPH_SUFFIXES)
+        heading = f"{folder}: expected one photograph an image ({suffixes})"
+        raise SSENetError(listing(heading, problems))
+    return {image: found[image][0] for image in ids}
+
+
+def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
+    """All photographs in a folder and its subfolders, by id; hidden ones are left out."""
+    root = Path(folder)
+    found: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if path.suffix.lower() in PHOTOGRAPH_SUFFIXES and not hidden and path.is_file():
+            found.setdefault(image_id(inside), []).append(path)
+    return found
+
+
+def image_id(inside: Path) -> str:
+    """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
+    return "_".join(inside.with_suffix("").parts)
+
+
+def working_dataset(
+    source: DatasetSettings, folder: str | Path, classes: Sequence[str]
+) -> DatasetSettings:
+    """The dataset of the working copies; its lists and labels stay where they are.
+
+    Args:
+        source: of the originals.
+        folder: of the working copies.
+        classes: names of the foreground classes.
+    """
+    root = Path(source.root or "").absolute()
+    tables = {split: name and str(root / name) for split, name in source.tags_csv}
+    return source.model_copy(
+        update={
+            "root": str(folder),
+            "classes": tuple(classes),
+            "image_dir": Path(source.image_dir).name or "JPEGImages",
+            "image_suffix": ".jpg",
+            "mask_dir": "SegmentationClass" if source.mask_dir else None,
+            "annotation_dir": str(root / source.annotation_dir),
+            "list_dir": str(root / source.list_dir),
+            "tags_csv": source.tags_csv.model_copy(update=tables),
+        }
+    )
+
+
+def originals_digest(files: Iterable[Path | None]) -> str:
+    """A text that changes when photographs or masks do, by their sizes and dates."""
+    states = [(str(file), *_state(file)) if file else None for file in files]
+    return sha256(repr(states).encode()).hexdigest()[:16]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:  # the job says which file is missing
+        return 0, 0
+    return status.st_size, status.st_mtime_ns

@@ -257,7 +257,7 @@ def test_one_error_lists_everything(voc: Dataset, output: Path) -> None:
     empty(root / "JPEGImages/a.jpg")
     truncate(root / "JPEGImages/b c.jpg")
     (root / "ImageSets/Segmentation/train.txt").write_text("a\nb c\nd.e\nd.e\ngone\n")
-    (root / "tags.csv").write_text("image,tags\na,cow\na,cat\nb c,cat\nd.e,dog\n")
+    (root / "tags.csv").write_text("image,tags\na,cow;\na,cat\nb c,cat\nd.e,dog\n")
     (root / "ImageSets/Segmentation/val.txt").write_text("v\nd.e\n")
     text = "\n".join(problems(voc, "train", output))
     for said in (

@@ -25,7 +25,7 @@ from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.crf import dense_crfs
 from ssenet_core.evaluation.confusion import confusion_matrix
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.scores import (
     block_average,
     constant_background,

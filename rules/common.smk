@@ -30,7 +30,7 @@ from ssenet_core.data.layout import some_of
 from ssenet_core.data.voc2012 import missing_voc2012
 from ssenet_core.errors import SSENetError
 from ssenet_core.fingerprint import fingerprint
-from ssenet_core.models.pretrained import first_weights_file
+from ssenet_core.models.catalogue import first_weights_file
 from ssenet_core.settings import load, refuse_repeated_keys, starting_variant
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssenet_core.cam.alignment import maps_to_pixels
 from ssenet_core.cam.losses import EPSILON
 from ssenet_core.data.augment import Pixels
 from ssenet_core.data.manifest_entries import ImageRecord
@@ -19,7 +20,6 @@ from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, finite, pick_device
-from ssenet_core.models.geometry import maps_to_pixels
 from ssenet_core.settings import CamInference, CamTraining
 from ssenet_core.shard import Shard, map_images
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssenet_core.models.geometry import pixel_mean
+from ssenet_core.cam.alignment import pixel_mean
 
 EPSILON = 1e-5
 

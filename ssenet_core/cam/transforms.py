@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssenet_core.models.geometry import (
+from ssenet_core.cam.alignment import (
     cell_pixels,
     maps_to_view,
     maps_to_view_pixels,
@@ -145,7 +145,7 @@ class Warp:
             maps: M(x), (batch, classes, h, w).
             view: height and width of x, pixels.
             cells: height and width of M(Ax), cells.
-            alignment: "cells" or "plain", see `models.geometry`.
+            alignment: "cells" or "plain", see `cam.alignment`.
 
         Returns:
             (batch, classes, *cells), and (*cells) bool: whether a cell comes from between cells of

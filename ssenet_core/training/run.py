@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 
 from ssenet_core.data.manifest import Manifest
 from ssenet_core.io.files import remove_leftovers, sha256_file
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
+from ssenet_core.models.catalogue import IMAGENET_WEIGHTS, is_packaged, packaged_weights
+from ssenet_core.models.checkpoints import load_backbone_weights
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import AnyTraining, BackboneSettings
 from ssenet_core.training.devices import ANY_DEVICE, Devices
 from ssenet_core.training.loop import LossFunction, Pictures, Training, fit
@@ -117,6 +117,6 @@ def _first_weights(run: TrainingRun, backbone: BackboneSettings) -> str | Path |
 
     An installed package's file is no input of the job: its date changes with each installation.
     """
-    if run.weights is None and backbone.weights == IMAGENET and is_packaged(backbone.name):
+    if run.weights is None and backbone.weights == IMAGENET_WEIGHTS and is_packaged(backbone.name):
         return packaged_weights(backbone.name)
     return run.weights

@@ -16,7 +16,7 @@ from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.training import ConfidentViews, train_affinity
 from ssenet_core.io.images import VOID
 from ssenet_core.io.maps import RefinedScores, read_refined, write_refined
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.batches import Draw
 from ssenet_core.training.run import TrainingRun
 

@@ -8,10 +8,10 @@ import torch
 from stage_settings import stage_settings
 from torch import Tensor, nn
 
+from ssenet_core.cam.alignment import maps_to_view
 from ssenet_core.cam.losses import raw_equivariance_loss, scale_equivariance_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Step, Warp, draw_warp
-from ssenet_core.models.geometry import maps_to_view
 from ssenet_core.settings import SerSettings
 
 STRIDE = 8  # pixels between cells

@@ -26,8 +26,8 @@ from ssenet_core.cam.training import cam_loss
 from ssenet_core.data.views import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
-from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import placed
+from ssenet_core.models.networks import build_network
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]

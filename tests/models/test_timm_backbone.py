@@ -29,10 +29,9 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.export import export_model
 from ssenet_core.io.maps import ClassMaps
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.catalogue import BACKBONES, TIMM, normalisation
-from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
-from ssenet_core.models.pretrained import packaged_weights
+from ssenet_core.models.catalogue import BACKBONES, TIMM, normalisation, packaged_weights
+from ssenet_core.models.checkpoints import load_backbone_weights, load_checkpoint, save_checkpoint
+from ssenet_core.models.networks import build_backbone, build_network
 from ssenet_core.models.timm_backbone import TimmBackbone
 from ssenet_core.settings import BackboneSettings, CamTraining, load
 from ssenet_core.training.optimizer import build_optimizer

@@ -22,7 +22,7 @@ from ssenet_core.deeplab.training import pixel_loss
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import VOID
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.devices import Devices
 from ssenet_core.training.launch import launch

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny_network import SETTINGS
 
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 from ssenet_core.training import run as run_module
 from ssenet_core.training.devices import ANY_DEVICE
 from ssenet_core.training.run import TrainingRun, train

@@ -1,4 +1,8 @@
-"""Finished networks on disk: tensors, and the plain facts needed to build the network again."""
+"""Files of trained networks, and backbone weights for the start of a training.
+
+A checkpoint holds tensors, settings and class names: all that is needed to build its network.
+Raises `SSENetError` for files that are missing, damaged or of another network.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +42,7 @@ class CheckpointInfo(Generic[S]):
 def save_checkpoint(
     path: str | Path, network: nn.Module, *, settings: AnyTraining, classes: Sequence[str]
 ) -> None:
-    """Write a finished network atomically, in a form that `torch.load(weights_only=True)` reads."""
+    """Write a trained network atomically; `torch.load(weights_only=True)` reads the file."""
     content = {
         "format_version": FORMAT_VERSION,
         "kind": settings.stage,
@@ -53,14 +57,18 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | Path, kind: type[S], device: torch.device
 ) -> tuple[Any, CheckpointInfo[S]]:
-    """Build the network of a checkpoint, in evaluation mode on `device`.
+    """Build the network of a checkpoint and load its weights.
 
     Args:
         path: a `model.pt`.
         kind: the class of its settings: `CamTraining`, `AffinityTraining` or `DeepLabTraining`.
+        device: where the network is placed.
+
+    Returns:
+        The network in evaluation mode, and how it was trained.
 
     Raises:
-        SSENetError: missing, damaged, of another kind or version.
+        SSENetError: the file is missing, damaged, or of another kind or version.
     """
     content = load_tensors(path)
     found = tuple(f"{content.get(key)!r:.60}" for key in ("kind", "format_version"))
@@ -70,22 +78,22 @@ def load_checkpoint(
             f"found {found[0]} version {found[1]}; train it again by the workflow"
         )
     try:
-        facts = CheckpointInfo(kind.model_validate(content["settings"]), list(content["classes"]))
-        network = _filled_network(facts, content, Path(path).stat().st_size)
-    except Exception as error:  # its settings may be anything, and so may be what comes of them
+        info = CheckpointInfo(kind.model_validate(content["settings"]), list(content["classes"]))
+        network = _filled_network(info, content, Path(path).stat().st_size)
+    except Exception as error:  # arbitrary settings raise arbitrary errors
         raise SSENetError(
             f"{path}: its settings and its weights are not a {kind.stage} network's "
             f"({error!r:.200})"
         ) from error
-    # Nothing is trained: on a CPU, too, forward passes are quicker with the channels last.
+    # Without a backward pass, channels last is safe and faster on CPUs too.
     network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed(network, device), facts
+    return placed(network, device), info
 
 
-def _filled_network(facts: CheckpointInfo[S], content: Mapping[str, Any], size: int) -> nn.Module:
-    """The network of a checkpoint's content; `size` is the file's, in bytes."""
-    parts = facts.settings, facts.classes
-    with torch.device("meta"):  # without memory: the file may claim any width
+def _filled_network(info: CheckpointInfo[S], content: Mapping[str, Any], size: int) -> nn.Module:
+    """The network with its weights; `size` is that of the file, in bytes."""
+    parts = info.settings, info.classes
+    with torch.device("meta"):  # without memory: a damaged file may claim any width
         tensors = build_network(*parts).state_dict().values()
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > size:
         raise ValueError("the settings are a larger network's")
@@ -102,15 +110,17 @@ def _normalisation(network: nn.Module) -> list[list[float]]:
 
 
 def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
-    """Fill `backbone` from a file of its own weights, or of a whole network's that has it inside.
+    """Load backbone weights from a file of them, or of a network that contains the backbone.
 
     Args:
-        path: `.safetensors`, ResNet-38's `.params` of MXNet, or a PyTorch file that holds tensors
-            only; a head in it is left out. The names are the backbone's own, which for timm's
-            networks are timm's; EfficientNet-Lite's and torchvision's ConvNeXt's are read too.
+        backbone: receives the weights.
+        path: `.safetensors`, MXNet's `.params` for ResNet-38, or a PyTorch file of tensors only; a
+            classifier in it is ignored. Names are the backbone's own, which for timm's networks
+            are timm's; those of EfficientNet-Lite's package and of torchvision's ConvNeXt are
+            converted.
 
     Raises:
-        SSENetError: the file is missing, damaged, or not of this backbone and width.
+        SSENetError: the file is missing, damaged, or of another backbone or width.
     """
     state = _read_state(Path(path))
     prefix = "backbone."
@@ -120,7 +130,7 @@ def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
             for name, tensor in state.items()
             if name.startswith(prefix)
         }
-    state = backbone.own_names(
+    state = backbone.convert_state(
         {
             name: tensor
             for name, tensor in state.items()
@@ -130,12 +140,12 @@ def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
     faults = list(_differences(backbone.state_dict(), state))
     if faults:
         raise SSENetError(f"{path}: these weights are not this backbone's: {'; '.join(faults)}")
-    backbone.load_state_dict(state, strict=False)  # only counts of steps may be missing
+    backbone.load_state_dict(state, strict=False)  # only step counters may be missing
 
 
 def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> Iterator[str]:
-    """What keeps a file's content from being a backbone's weights; the first names of each kind."""
-    counts = "num_batches_tracked"  # of batch normalisation; older files lack them, nothing uses it
+    """What a file's tensors lack or have in excess; the first names of each kind."""
+    counts = "num_batches_tracked"  # of batch normalisation: unused, and older files lack it
     missing = [name for name in expected if name not in found and not name.endswith(counts)]
     unknown = [name for name in found if name not in expected]
     shapes = [
@@ -158,7 +168,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
         try:
             return load_file(path)
-        except Exception as error:  # of a header that is none, it raises many kinds
+        except Exception as error:  # a damaged header raises many kinds
             raise SSENetError(f"{path}: not a whole .safetensors file ({error})") from error
     if path.suffix == ".params":
         return read_resnet38(path)

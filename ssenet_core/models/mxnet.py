@@ -37,10 +37,10 @@ NORM_ARRAYS = {
 
 
 def convert_resnet38(source: str | Path, target: str | Path) -> None:
-    """Write the weights of an MXNet `.params` file as `.safetensors`, whole or not at all.
+    """Convert an MXNet `.params` file to `.safetensors`, atomically.
 
     Raises:
-        SSENetError: the source is damaged, or is not ResNet-38's at full width.
+        SSENetError: the source is missing or damaged, or not ResNet-38 at full width.
     """
     state = read_resnet38(source)
     with torch.device("meta"):
@@ -57,10 +57,10 @@ def convert_resnet38(source: str | Path, target: str | Path) -> None:
 
 
 def read_resnet38(path: str | Path) -> dict[str, Tensor]:
-    """The state of a `ResNet38` from an MXNet `.params` file, float32.
+    """The state dictionary of a `ResNet38` from an MXNet `.params` file, float32.
 
     Raises:
-        SSENetError: the file is damaged; arrays are missing, or of another network.
+        SSENetError: the file is missing or damaged, or its arrays are another network's.
     """
     arrays = read_params(path)
     wanted = dict(_names())
@@ -86,7 +86,7 @@ def _state(arrays: Mapping[str, NDArray[Any]], wanted: Mapping[str, str]) -> dic
 
 
 def _names() -> Iterator[tuple[str, str]]:
-    """Each parameter's name here, and there."""
+    """Pairs of a tensor's name in `ResNet38` and in MXNet."""
     with torch.device("meta"):
         state = ResNet38(1 / 64).state_dict()
     for name in state:

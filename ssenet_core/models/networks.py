@@ -33,12 +33,12 @@ class CamNetwork(nn.Module):
         return self.classifier(self.dropout(self.backbone(images)))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [self.classifier]
 
 
 class AffinityNetwork(nn.Module):
-    """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn, Kwak 2018)."""
+    """AffinityNet (Ahn and Kwak 2018): three taps of the backbone, embedded and mixed."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class AffinityNetwork(nn.Module):
         return functional.elu(self.mix(torch.cat(embedded, dim=1)))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [*self.embeddings, self.mix]
 
 
@@ -70,15 +70,15 @@ class DeepLab(nn.Module):
     """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone.
 
     Args:
-        backbone: its features are what the scores are made from.
-        classes: rows of the scores, the background among them.
-        channels: of the two hidden layers.
-        dilation: of the 3 x 3 convolution, in cells; one as large as the map would see its middle
-            tap alone, the others being padding.
-        dropout: share of the channels that training leaves out before the classifier.
-        kind: "plain", or "successor", as the paper's authors have it in their next network: dropout
-            of single elements, the hidden layers' first weights scaled by their outputs, the
-            classifier's by its inputs (Kaiming), batch normalisation without learned scale and
+        backbone: provides the features.
+        classes: number of classes, the background included.
+        channels: number of channels of the two hidden layers.
+        dilation: of the 3 x 3 convolution, cells. If it is as large as the map, only the central
+            weight sees the map; the others see padding.
+        dropout: dropout rate before the classifier.
+        kind: "plain", or "successor", as in the next network of the paper's authors: dropout of
+            elements instead of channels; Kaiming initialisation (by the outputs in the hidden
+            layers, by the inputs in the classifier); batch normalisation without learned scale and
             shift.
         align_corners: whether scores are up-sampled with the outer cells' centres on the outer
             pixels' centres, in the loss and in prediction.
@@ -118,13 +118,13 @@ class DeepLab(nn.Module):
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores before the soft-max, background first, (batch, classes, h, w)."""
+        """Scores before the softmax, background first, (batch, classes, h, w)."""
         x = functional.relu(self.bn6(self.fc6(self.backbone(images))))
         x = functional.relu(self.bn7(self.fc7(x)))
         return self.classifier(self.dropout(x))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [self.fc6, self.bn6, self.fc7, self.bn7, self.classifier]
 
 

@@ -21,7 +21,7 @@ from compare import Work, measured_peak, options, table
 from inputs import affinities, class_maps, mask, photograph
 
 from ssenet_core.affinity.labels import confident_labels
-from ssenet_core.affinity.walk import propagate
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.crf import dense_crfs
 from ssenet_core.evaluation.confusion import confusion_matrix

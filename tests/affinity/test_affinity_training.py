@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ramp import NO_JITTER, Places, Ramp, places, write_ramps
 from stage_settings import stage_settings
 
-from ssenet_core.affinity.labels import pair_labels
-from ssenet_core.affinity.losses import affinity_loss
+from ssenet_core.affinity.labels import affinity_loss, pair_labels
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.training import ConfidentViews, train_affinity
 from ssenet_core.io.images import VOID

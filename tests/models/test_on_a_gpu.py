@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.affinity.training import pair_loss
-from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.data.views import views_at

@@ -463,7 +463,7 @@ def test_the_configuration_names_a_mistake(
 def test_a_variants_key_without_effect_is_named() -> None:
     config = configuration(**{kind: {"name": "resnet18"} for kind in KINDS})
     config["cam"]["variants"]["wide"] = {"backbone": {"width": 0.5}}
-    with pytest.raises(SSENetError, match=r"wide\.backbone\.width: resnet18 takes no notice"):
+    with pytest.raises(SSENetError, match=r"wide\.backbone\.width: has no effect on resnet18"):
         load(config)
 
 

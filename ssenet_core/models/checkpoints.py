@@ -4,9 +4,10 @@ A checkpoint holds tensors, settings and class names: all that is needed to buil
 Raises `SSENetError` for files that are missing, damaged or of another network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -22,7 +23,7 @@ from ssenet_core.models.networks import build_network
 from ssenet_core.settings import AffinityTraining, AnyTraining, CamTraining, DeepLabTraining
 
 FORMAT_VERSION = 3
-NAMES_SHOWN = 5  # of each kind, in a message about backbone weights
+MOST_LINES, LONGEST_LINE = 5, 200  # of torch's message about weights that do not fit
 S = TypeVar("S", CamTraining, AffinityTraining, DeepLabTraining)
 
 
@@ -137,27 +138,12 @@ def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
             if not name.startswith(backbone.head_prefixes)
         }
     )
-    faults = list(_differences(backbone.state_dict(), state))
-    if faults:
-        raise SSENetError(f"{path}: these weights are not this backbone's: {'; '.join(faults)}")
-    backbone.load_state_dict(state, strict=False)  # only step counters may be missing
-
-
-def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> Iterator[str]:
-    """What a file's tensors lack or have in excess; the first names of each kind."""
-    counts = "num_batches_tracked"  # of batch normalisation: unused, and older files lack it
-    missing = [name for name in expected if name not in found and not name.endswith(counts)]
-    unknown = [name for name in found if name not in expected]
-    shapes = [
-        f"{name} {tuple(getattr(found[name], 'shape', ()))} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in found and getattr(found[name], "shape", None) != tensor.shape
-    ]
-    kinds = {"missing": missing, "not its own": unknown, "of another shape": shapes}
-    for kind, names in kinds.items():
-        if names:
-            rest = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-            yield f"{kind}: {', '.join(names[:NAMES_SHOWN])}{rest}"
+    try:
+        backbone.load_state_dict(state)
+    except RuntimeError as error:  # lists all differences
+        lines = str(error).splitlines()[1 : 1 + MOST_LINES]
+        found = " ".join(shorten(line, LONGEST_LINE, placeholder=" ...") for line in lines)
+        raise SSENetError(f"{path}: these weights are not this backbone's: {found}") from None
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -71,6 +71,13 @@ def _null(value: Any) -> Any:
     return None if value == "null" else value
 
 
+def _ordered(items: Any) -> Any:
+    """Reject YAML's sets, which have no order."""
+    if isinstance(items, set):
+        raise ValueError("input should be a list")
+    return items
+
+
 def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
     if any(item in items[:place] for place, item in enumerate(items)):
         raise ValueError("no item may stand twice")
@@ -102,11 +109,13 @@ Distinct = Annotated[
     tuple[T, ...],
     Field(json_schema_extra=UNIQUE),
     AfterValidator(_distinct),
+    BeforeValidator(_ordered),
 ]
 ClassNames = Annotated[
     tuple[Text, ...],
     Field(min_length=1, max_length=254, json_schema_extra=UNIQUE),
     AfterValidator(_distinct),
+    BeforeValidator(_ordered),
 ]
 Scales = Annotated[
     tuple[Scale, ...],
@@ -116,6 +125,7 @@ Scales = Annotated[
         description="Sizes of the views, as factors of the image's size.",
     ),
     AfterValidator(_distinct),
+    BeforeValidator(_ordered),
 ]
 Precision = Annotated[
     Literal["32-true", "bf16-mixed", "16-mixed"], Field(description="Lightning's precision flag.")

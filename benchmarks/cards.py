@@ -31,8 +31,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssenet_core.cam.training import TaggedViews
 from ssenet_core.data.manifest import load_manifest
-from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import to_device
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import AnyTraining
 from ssenet_core.training.batches import StepBatches
 from ssenet_core.training.engine import LossFunction

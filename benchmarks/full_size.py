@@ -24,7 +24,7 @@ from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.deeplab.training import pixel_loss
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.optimizer import build_optimizer
 
 CLASSES = [f"class {number}" for number in range(20)]

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssenet_core.cam.inference import infer_cam, normalised_maps, sum_of, view_maps
+from ssenet_core.cam.inference import infer_cam, normalised_maps, sum_maps, view_maps
 from ssenet_core.data.augment import Pixels, image_tensor, to_tensor, views_at
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.models.catalogue import IMAGENET
@@ -109,7 +109,7 @@ def measure(card: Card) -> None:
         def together(photograph: Photograph, precision: str) -> Tensor:
             views, size = photograph.views, photograph.size
             with torch.inference_mode(), autocast(card.device, precision):
-                return sum_of(view_maps(ours, view, size, True, alignment) for view in views)
+                return sum_maps(view_maps(ours, view, size, True, alignment) for view in views)
 
         def slowly(photograph: Photograph) -> Tensor:
             with whole_float32():

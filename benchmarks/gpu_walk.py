@@ -13,7 +13,7 @@ from pairs import ours as pairs_work
 from pairs import problem as pairs_problem
 from walk import BETA, STEPS, problem, relative_error
 
-from ssenet_core.affinity.walk import propagate
+from ssenet_core.affinity.random_walk import propagate
 
 PLAIN, BOUND = "the CPU, one thread", "the same answers"
 CLOSE = 1e-5

@@ -21,11 +21,11 @@ from compare import Work, measured_peak, options, table
 from inputs import affinities, class_maps, mask, photograph
 
 from ssenet_core.affinity.labels import confident_labels
-from ssenet_core.affinity.walk import propagate
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.crf import dense_crfs
 from ssenet_core.evaluation.confusion import confusion_matrix
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.scores import (
     block_average,
     constant_background,

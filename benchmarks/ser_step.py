@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import CamSettings
 from ssenet_core.training.optimizer import build_optimizer
 

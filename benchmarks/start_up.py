@@ -28,7 +28,7 @@ def first_batch(manifest: Path) -> None:
 
     from ssenet_core.cam.training import TaggedViews
     from ssenet_core.data.manifest import load_manifest
-    from ssenet_core.models.checkpoints import build_network
+    from ssenet_core.models.networks import build_network
     from ssenet_core.training.batches import StepBatches, loader
     from ssenet_core.training.optimizer import build_optimizer
 

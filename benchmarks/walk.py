@@ -17,7 +17,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ssenet_core.affinity.pairs import offsets
-from ssenet_core.affinity.walk import propagate
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.scores import block_average, constant_background, with_background
 
 BETA, SQUARINGS = 8, 8

@@ -28,7 +28,7 @@ from ssenet_core.affinity.training import pair_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.crf import dense_crf, dense_crfs
 from ssenet_core.deeplab.training import pixel_loss
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.scores import power_background, with_background
 from ssenet_core.segmenter import DENSE_CRF
 

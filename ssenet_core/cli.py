@@ -43,7 +43,7 @@ def _results(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from ssenet_core.models.imagenet import convert_resnet38
+    from ssenet_core.models.mxnet import convert_resnet38
 
     convert_resnet38(options.params, options.safetensors)
     print(options.safetensors)

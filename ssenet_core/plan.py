@@ -28,7 +28,7 @@ from ssenet_core.data.dataset import (
 )
 from ssenet_core.data.originals import find_originals, originals_digest, working_dataset
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.pretrained import first_weights_file
+from ssenet_core.models.catalogue import first_weights_file
 from ssenet_core.run import WORKFLOW
 from ssenet_core.settings import (
     AnySettings,

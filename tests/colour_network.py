@@ -17,7 +17,8 @@ from ramp import MEAN, STD
 from stage_settings import stage_settings
 from torch import Tensor, nn
 
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 
 LIFT = 3.0  # more than any normalised colour is below zero
 COLOURS = 3  # the first features

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 
-from ssenet_core.models.mxnet_params import V2, V3
+from ssenet_core.models.mxnet import V2, V3
 
 
 def array(content: np.ndarray, mark: int | None, flag: int = 0, storage: int = 0) -> bytes:

@@ -25,7 +25,8 @@ from ssenet_core.io.maps import (
     write_refined,
 )
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.resume import ResumePoint
 
 PLACES = int(os.environ.get("SSENET_DAMAGED_PLACES", "50"))  # offsets tried in each kind of file

@@ -174,4 +174,4 @@ def test_of_this_package_it_takes_the_standard_library_alone():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == fingerprint("ssenet_core.refine")
-    assert fingerprint("ssenet_core.refine") != fingerprint("ssenet_core.affinity.walk")
+    assert fingerprint("ssenet_core.refine") != fingerprint("ssenet_core.affinity.random_walk")

@@ -1,4 +1,4 @@
-"""Keys that stand twice in one configuration file."""
+"""Repeated keys in one configuration file."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def test_a_repeated_key_is_named_with_both_lines(tmp_path: Path) -> None:
     with pytest.raises(SSENetError) as caught:
         refuse_repeated_keys([path, path])
     lines = str(caught.value).splitlines()
-    assert lines[1:] == [f"  {path}: line 4: cam.defaults stands in line 2 too"]
+    assert lines[1:] == [f"  {path}: line 4: cam.defaults is in line 2 too"]
 
 
 def test_repeated_keys_of_lists_and_of_several_files_are_all_named(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_repeated_keys_of_lists_and_of_several_files_are_all_named(tmp_path: Pat
     with pytest.raises(SSENetError) as caught:
         refuse_repeated_keys([tmp_path / "a.yaml", tmp_path / "b.json"])
     message = str(caught.value)
-    for said in ("a.yaml: line 1: a[0].b", "b.json: line 2: c stands", "b.json: line 2: c.d"):
+    for said in ("a.yaml: line 1: a[0].b", "b.json: line 2: c is in line 1", "b.json: line 2: c.d"):
         assert said in message
 
 

@@ -139,6 +139,16 @@ def test_a_batch_that_processes_cannot_share_is_told_where_it_was_written() -> N
     ]
 
 
+def test_a_start_is_told_where_it_was_written() -> None:
+    """A variant with other keys of the backbone has its weights from the defaults."""
+    backbone = {"defaults": {"backbone": {"weights": "cam:absent"}}}
+    change = {"cam": {**backbone, "variants": {"ssenet": {"backbone": {"dropout": [0, 0]}}}}}
+    with pytest.raises(SSENetError) as caught:
+        loaded(change)
+    places = [line.partition(": ")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    assert places == ["cam.defaults.backbone.weights"]
+
+
 def test_a_variant_is_its_overrides_on_the_defaults() -> None:
     cam = loaded({"cam": {"variants": {"plain": None}}}).cam
     baseline, ssenet = cam.resolve("baseline"), cam.resolve("ssenet")

@@ -8,7 +8,8 @@ from PIL import Image
 from stage_settings import changed
 from tiny_network import SETTINGS
 
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 
 CLASSES = ("cat", "potted plant")
 

@@ -8,7 +8,8 @@ import torch
 from stage_settings import stage_settings
 
 from ssenet_core.models.catalogue import IMAGENET
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 
 TINY = {"width": 1 / 32, "dropout": [0.0, 0.0], "freeze_batch_norm": False}
 SETTINGS: dict[str, Any] = {

@@ -1,4 +1,8 @@
-"""Random walk of class activation maps along AffinityNet's affinities, to pseudo label PNGs."""
+"""Pseudo labels: random walk of class activation maps along AffinityNet's affinities.
+
+Writes one PNG of labels per image. `random_walk` raises `SSENetError` for an invalid checkpoint,
+image or map, and for features that are not finite.
+"""
 
 from pathlib import Path
 
@@ -10,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
-from ssenet_core.affinity.walk import propagate
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.crf import LabelInputs, label_inputs, write_labels
 from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.manifest import ImageRecord
@@ -41,9 +45,9 @@ def random_walk(
     Args:
         shard: the job's images.
         settings: `random_walk` of the variant.
-        checkpoint: an AffinityNet's.
+        checkpoint: of an AffinityNet.
         maps_dir: class activation maps, `{image id}.h5` each.
-        workers: processes that do what follows the walk, see `map_images`.
+        workers: processes for the CRF and for writing, see `map_images`.
     """
     device = pick_device()
     network, _ = load_checkpoint(checkpoint, AffinityTraining, device)
@@ -54,7 +58,7 @@ def random_walk(
 
     def compute(image: ImageRecord, given: tuple[Image.Image, ClassMaps]) -> LabelInputs:
         photograph, maps = given
-        if not len(maps.classes):  # all is background, wherever the walk goes
+        if not len(maps.classes):  # the walk would keep background everywhere
             return (np.zeros(maps.maps.shape[1:], np.uint8),)
         with torch.inference_mode(), autocast(device, settings.precision):
             scores = walked_scores(network, photograph, maps, settings)
@@ -70,7 +74,17 @@ def random_walk(
 def walked_scores(
     network: AffinityNetwork, image: Image.Image, maps: ClassMaps, settings: RandomWalk
 ) -> NDArray[np.float32]:
-    """Scores after the walk, background first, at the image's size, (K + 1, H, W)."""
+    """Scores after the random walk, at the image's size.
+
+    Args:
+        network: AffinityNet in evaluation mode.
+        image: RGB.
+        maps: its normalised class maps, (K, H, W).
+        settings: `random_walk` of the variant.
+
+    Returns:
+        (K + 1, H, W) float32, background first.
+    """
     device = next(network.parameters()).device
     stride = network.backbone.stride
     if settings.background.alpha is not None:

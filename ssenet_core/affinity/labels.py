@@ -1,7 +1,6 @@
-"""What AffinityNet learns from: confident cells of the refined CAMs, and the pairs among them.
+"""AffinityNet's labels and loss: confident cells of the refined CAMs, pairs of them, cross entropy.
 
-In: CRF posteriors at two backgrounds. Out: a grid of label values, 255 where nothing is certain,
-and for each pair of cells which kind it is. No ground truth is read.
+No ground truth is read.
 """
 
 from typing import NamedTuple
@@ -14,15 +13,18 @@ from torch import Tensor
 from ssenet_core.affinity.pairs import offsets, pair_windows
 from ssenet_core.io.images import VOID
 from ssenet_core.scores import block_average, labels_from_scores
+from ssenet_core.training.distributed import mean_over_processes
+
+EPSILON = 1e-5  # keeps the logarithm of an affinity of 0 finite
 
 
 class PairLabels(NamedTuple):
-    """Which pairs are known to be what; bool, (..., pairs, h, w) in the layout of `pairs`.
+    """Labels of pairs of cells: bool, (..., pairs, h, w) in the layout of `affinity.pairs`.
 
     Attributes:
         background: both cells are background.
         foreground: both cells are of one class.
-        different: the cells have different labels, the background among them.
+        different: the cells have different labels, one of which may be background.
     """
 
     background: Tensor
@@ -33,22 +35,22 @@ class PairLabels(NamedTuple):
 def confident_labels(
     low: NDArray[np.float32], high: NDArray[np.float32], classes: NDArray[np.int64], stride: int
 ) -> NDArray[np.uint8]:
-    """Labels of the cells that are certain, of two posteriors averaged over the cells.
+    """Labels of confident cells, from CRF posteriors with a strong and with a weak background.
 
-    The background score (1 - max) ** a falls as a grows. A cell that is of a class though a is low,
-    and the background strong, is foreground; one that is background though a is high, and the
-    background weak, is background; the rest is void. Each CRF runs on its own, so a cell can be
-    both: then it is background, so that no object grows by a CRF's spill.
+    The background score (1 - max)^a decreases with a. A cell is foreground if it is of a class with
+    the low power, whose background is strong; it is background if it is that with the high power,
+    whose background is weak; the rest is void. The two CRFs are independent, so a cell can be both:
+    it is then background. Posteriors are averaged over the cells.
 
     Args:
-        low: posteriors with the background of the low power, (K + 1, H, W); 0 outside the image.
-        high: the same with the high power's.
+        low: posteriors with the low power's background, (K + 1, H, W); 0 outside the image.
+        high: posteriors with the high power's background, (K + 1, H, W); 0 outside the image.
         classes: label values of the rows from the second on, (K,).
-        stride: pixels along a cell's edge.
+        stride: edge of a cell, pixels.
 
     Returns:
-        Label values, 255 where ignored, (ceil(H / stride), ceil(W / stride)); cells wholly outside
-        the image are ignored.
+        Label values, 255 where void, (ceil(H / stride), ceil(W / stride)); cells completely outside
+        the image are void.
     """
     low_cells, high_cells = block_average(low, stride), block_average(high, stride)
     labels = labels_from_scores(low_cells, classes)
@@ -59,11 +61,12 @@ def confident_labels(
 
 
 def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:
-    """The kind of each pair of cells; a pair with a void cell, or half outside, is of none.
+    """Labels of the pairs of cells; pairs with a void cell, or partly outside, have none.
 
     Args:
-        labels: label values, (..., h, w), 255 where ignored.
-        radius, pairs: as in `pair_affinities`.
+        labels: label values of the cells, (..., h, w), 255 where void.
+        radius: as in `pair_affinities`.
+        pairs: as in `pair_affinities`.
     """
     height, width = labels.shape[-2:]
     shape = (*labels.shape[:-2], len(offsets(radius)), height, width)
@@ -77,3 +80,30 @@ def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:
         torch.logical_and(foreground[first], same, out=written[1])
         torch.logical_and(known[first] & known[second], ~same, out=written[2])
     return kinds
+
+
+def affinity_loss(affinities: Tensor, pairs: PairLabels) -> dict[str, Tensor]:
+    """Cross entropy of affinities, balanced over three kinds of pairs (AffinityNet).
+
+    Args:
+        affinities: (batch, pairs, h, w) in [0, 1].
+        pairs: their labels, of the same shape.
+
+    Returns:
+        `background`, `foreground` and `different`: means over the pairs of that kind, 0 if there
+        are none; and `total`, 1/4, 1/4 and 1/2 of them.
+    """
+    alike = -(affinities + EPSILON).log()
+    unlike = -(1 - affinities + EPSILON).log()
+    parts = {
+        "background": _mean(alike, pairs.background),
+        "foreground": _mean(alike, pairs.foreground),
+        "different": _mean(unlike, pairs.different),
+    }
+    total = (parts["background"] + parts["foreground"]) / 4 + parts["different"] / 2
+    return {**parts, "total": total}
+
+
+def _mean(values: Tensor, where: Tensor) -> Tensor:
+    """Mean of the values where the mask is set; 0, with a gradient of 0, for an empty mask."""
+    return mean_over_processes((values * where).sum(), where.sum())

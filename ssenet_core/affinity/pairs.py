@@ -1,11 +1,12 @@
 """Pairs of neighbouring cells of a grid, and the affinities of their features.
 
-A pair is a cell p and the cell p + offset, for each offset of half a disc. Everything about pairs
-is laid out (pairs, h, w): entry [i, y, x] is about cell (y, x) and the cell `offsets(radius)[i]`
-further on. Where that lies outside the grid there is no pair: affinities there are 0. The published
-AffinityNet has no pair either that begins within `radius - 1` cells of the left, right or bottom
-border, from where some offset leaves the grid: `pairs="inner"` leaves those out, `"all"` does not.
-Pairs are reached by slices of the grid, never by lists of indices.
+A pair is a cell p and the cell p + offset, for each offset of half a disc. Tensors of pairs have
+the layout (pairs, h, w): entry [i, y, x] is about cell (y, x) and the cell `offsets(radius)[i]`
+further on. If that is outside the grid there is no pair, and the affinity is 0. The published
+AffinityNet also omits pairs that begin within `radius - 1` cells of the left, right or bottom
+border, where some offset leaves the grid: `pairs="inner"` omits these, `"all"` does not. Pairs are
+accessed by slices of the grid, not by indices. `radius_of` raises `ValueError` for a number of
+pairs without a radius.
 """
 
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ Window = tuple[Any, slice, slice]
 
 
 class PairWindow(NamedTuple):
-    """One offset's pairs as two windows of the grid, to index the last two dimensions with.
+    """One offset's pairs as two windows of the grid, which index the last two dimensions.
 
     Attributes:
-        place: the offset's, in `offsets(radius)`.
+        place: index of the offset in `offsets(radius)`.
         first: window of the pairs' first cells.
         second: window of their second cells, of the same shape.
     """
@@ -37,7 +38,7 @@ class PairWindow(NamedTuple):
 def offsets(radius: int) -> tuple[tuple[int, int], ...]:
     """Half of the non-zero offsets (rows, columns) shorter than `radius`: 34 for a radius of 5.
 
-    The other half are their negatives. They are sorted, so that an image's memory is read onwards.
+    The other half are their negatives. They are sorted, so that memory is read in order.
     """
     reach = range(1 - radius, radius)
     return tuple(
@@ -50,7 +51,11 @@ def offsets(radius: int) -> tuple[tuple[int, int], ...]:
 
 @cache
 def radius_of(pairs: int) -> int:
-    """The radius whose half disc has this many offsets; `ValueError` when none has."""
+    """The radius whose half disc has this many offsets.
+
+    Raises:
+        ValueError: there is none.
+    """
     radius = 1
     while len(offsets(radius)) < pairs:
         radius += 1
@@ -60,7 +65,7 @@ def radius_of(pairs: int) -> int:
 
 
 def pair_windows(height: int, width: int, radius: int, pairs: str = "all") -> Iterator[PairWindow]:
-    """The pairs of a grid, offset by offset; offsets without a pair are left out."""
+    """The pairs of a grid, offset by offset; offsets without a pair are omitted."""
     for place, (down, right) in enumerate(offsets(radius)):
         if pairs == "inner":
             rows, left, end = height - (radius - 1), radius - 1, width - (radius - 1)
@@ -75,13 +80,13 @@ def pair_windows(height: int, width: int, radius: int, pairs: str = "all") -> It
 def pair_affinities(features: Tensor, radius: int, pairs: str = "all") -> Tensor:
     """Affinities exp(-mean over channels |f_p - f_q|) of all pairs (AffinityNet).
 
-    Works offset by offset, forwards and backwards, so that the differences of one offset at a time
-    are held instead of those of all pairs.
+    Forward and backward passes go offset by offset, so that memory holds the differences of one
+    offset instead of those of all pairs.
 
     Args:
-        features: (batch, channels, h, w); half precision is widened to float32.
-        radius: offsets are shorter than this, in cells.
-        pairs: "all" or "inner".
+        features: (batch, channels, h, w); half precision is converted to float32.
+        radius: offsets are shorter than this, cells.
+        pairs: "all" or "inner", see the module.
 
     Returns:
         (batch, pairs, h, w) in [0, 1]; 0 where there is no pair.
@@ -92,7 +97,7 @@ def pair_affinities(features: Tensor, radius: int, pairs: str = "all") -> Tensor
 
 
 class _PairAffinities(torch.autograd.Function):
-    """`pair_affinities` with a gradient that keeps no difference of features."""
+    """`pair_affinities`, whose backward pass recomputes the differences of features."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, radius: int, pairs: str) -> Tensor:

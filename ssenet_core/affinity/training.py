@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ssenet_core.affinity.labels import confident_labels, pair_labels
-from ssenet_core.affinity.losses import affinity_loss
+from ssenet_core.affinity.labels import affinity_loss, confident_labels, pair_labels
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest

@@ -1,53 +1,53 @@
-"""The spatial linear maps A of the regularisation: scaling, flipping, rotating (paper, Eq. 2).
+"""The spatial transforms A of the regulariser: scaling, flipping, rotation (paper, Eq. 2).
 
-In: a view x, and its class maps M(x). Out: the view Ax; A M(x) at the cells of M(Ax), or at the
-pixels of Ax; and about which of those M(x) tells. Each map is a matrix on positions, so that class
-maps are resampled once, where the network looks, however many maps make up A.
+For a view x with class maps M(x): the view Ax, and A M(x) at the cells of M(Ax) or at the pixels of
+Ax, with a mask of those that lie between cells of M(x). Each transform is a matrix on positions, so
+class maps are resampled once, however many transforms make up A. `draw_warp` raises `ValueError`
+for an unknown transform.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssenet_core.models.geometry import (
-    cell_pixels,
+from ssenet_core.cam.alignment import (
+    cell_centres,
     maps_to_view,
     maps_to_view_pixels,
-    pixel_cells,
+    pixels_to_cells,
 )
 from ssenet_core.settings import SerSettings
 
 Size = tuple[int, int]  # height and width
 
-TOLERANCE = 1e-6  # of a cell: what rounding may add to a position
+TOLERANCE = 1e-6  # cells: rounding error of a position
 
 
 class Step(Protocol):
-    """One spatial linear map of a view."""
+    """One spatial transform of a view."""
 
     def size(self, view: Size) -> Size:
-        """Height and width of the result, pixels, for a view of `view` pixels."""
+        """Height and width of the transformed view, pixels."""
 
     def view(self, images: Tensor) -> Tensor:
-        """The map applied to images (batch, channels, H, W)."""
+        """The transform of images (batch, channels, H, W)."""
 
     def matrix(self, view: Size) -> Tensor:
-        """From where it takes its pixels: (row, column, 1) in the result to that in the view.
+        """The inverse mapping: (row, column, 1) in the transformed view to that in the view.
 
         Returns:
-            (3, 3) float64. Positions are in pixels, 0 is the middle of the first.
+            (3, 3) float64. Positions are in pixels; 0 is the centre of the first.
         """
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Bilinear resizing to floor(rate x size) pixels; sizes are given, not factors."""
+    """Bilinear resizing to floor(rate x size) pixels."""
 
     rate: float
 
@@ -66,7 +66,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Flip:
-    """The mirror image, left for right."""
+    """Horizontal flip."""
 
     def size(self, view: Size) -> Size:
         return view
@@ -82,7 +82,7 @@ class Flip:
 class Rotate:
     """Bilinear rotation about the centre, counter-clockwise by `angle` degrees.
 
-    The result has the view's size; what comes from outside the view is zero, the mean colour.
+    The result has the view's size; pixels from outside the view are zero, the mean colour.
     """
 
     angle: float
@@ -109,29 +109,29 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Warp:
-    """A: its steps, applied one after the other; none is the identity."""
+    """The transform A: steps applied in order; without steps the identity."""
 
     steps: tuple[Step, ...] = ()
 
     @property
     def keeps_crop(self) -> bool:
-        """Whether Ax shows all of x and nothing else, upright: A only scales."""
+        """Whether A only scales, so that Ax shows exactly the crop x."""
         return all(isinstance(step, Scale) for step in self.steps)
 
     def size(self, view: Size) -> Size:
-        """Height and width of Ax, pixels, for a view of `view` pixels."""
+        """Height and width of Ax, pixels."""
         for step in self.steps:
             view = step.size(view)
         return view
 
     def view(self, images: Tensor) -> Tensor:
-        """Ax, of images (batch, channels, H, W)."""
+        """Ax, for images x (batch, channels, H, W)."""
         for step in self.steps:
             images = step.view(images)
         return images
 
     def matrix(self, view: Size) -> Tensor:
-        """Position in Ax to position in x, (3, 3) float64: the product of the steps' matrices."""
+        """Matrix (3, 3) float64 from positions in Ax to positions in x: the steps' product."""
         product = torch.eye(3, dtype=torch.float64)
         for step in self.steps:
             product = product @ step.matrix(view)
@@ -139,19 +139,19 @@ class Warp:
         return product
 
     def maps(self, maps: Tensor, view: Size, cells: Size, alignment: str) -> tuple[Tensor, Tensor]:
-        """A M(x), class maps of a view at the cells of the warped view's; and where it is known.
+        """A M(x): class maps of a view, resampled to the cells of the transformed view's maps.
 
         Args:
             maps: M(x), (batch, classes, h, w).
             view: height and width of x, pixels.
             cells: height and width of M(Ax), cells.
-            alignment: "cells" or "plain", see `models.geometry`.
+            alignment: "cells" or "plain", see `cam.alignment`.
 
         Returns:
-            (batch, classes, *cells), and (*cells) bool: whether a cell comes from between cells of
-            M(x), and so from inside x. Past its last cell a map keeps that cell's value.
+            (batch, classes, *cells), and (*cells) bool: whether a cell lies between cells of M(x),
+            and so inside x. Elsewhere the outermost cell's value is used.
         """
-        places = cell_pixels(cells, self.size(view), alignment)
+        places = cell_centres(cells, self.size(view), alignment)
         positions = self._sources(places, view, size_of(maps), alignment)
         known = _between_cells(positions, size_of(maps))
         if self.keeps_crop:  # separable
@@ -160,8 +160,8 @@ class Warp:
 
     def pixel_maps(
         self, maps: Tensor, warped: Tensor, view: Size, alignment: str
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """A M(x) and M(Ax), class maps of both views at the pixels of Ax; and where both are known.
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """A M(x) and M(Ax): class maps of both views, resampled to the pixels of Ax.
 
         Args:
             maps: M(x), (batch, classes, h, w).
@@ -170,27 +170,42 @@ class Warp:
             alignment: "cells" or "plain".
 
         Returns:
-            Twice (batch, classes, H, W), the size of Ax, and (H, W) bool: whether a pixel lies
-            between cells of M(Ax) that all are known in the sense of `maps`.
+            Both maps, (batch, classes, H, W) with the size of Ax, and `known_pixels`, (H, W) bool;
+            None instead if A keeps the crop, where all pixels count.
         """
-        size, cells = self.size(view), size_of(warped)
-        sources = partial(self._sources, view=view, cells=size_of(maps), alignment=alignment)
-        pixels = _pixels(size)
-        known = _between_cells(sources(cell_pixels(cells, size, alignment)), size_of(maps))
-        share = maps_to_view_pixels(known[None, None].double(), size, size, alignment)[0, 0]
-        inside = _between_cells(pixel_cells(pixels, size, cells, alignment), cells)
-        known = inside & (share > 1 - TOLERANCE)
-        warped = maps_to_view_pixels(warped, size, size, alignment)
+        size = self.size(view)
+        pixel_maps = maps_to_view_pixels(warped, size, size, alignment)
         if self.keeps_crop:  # separable
-            return maps_to_view_pixels(maps, view, size, alignment), warped, known
-        return _sampled(maps, sources(pixels), outside="border"), warped, known
+            return maps_to_view_pixels(maps, view, size, alignment), pixel_maps, None
+        positions = self._sources(_pixels(size), view, size_of(maps), alignment)
+        known = self.known_pixels(view, size_of(maps), size_of(warped), alignment)
+        return _sampled(maps, positions, outside="border"), pixel_maps, known
+
+    def known_pixels(self, view: Size, cells: Size, warped: Size, alignment: str) -> Tensor:
+        """The pixels of Ax that lie between cells of M(Ax) which all lie between cells of M(x).
+
+        Args:
+            view: height and width of x, pixels.
+            cells: height and width of M(x), cells.
+            warped: height and width of M(Ax), cells.
+            alignment: "cells" or "plain".
+
+        Returns:
+            (H, W) bool, the size of Ax.
+        """
+        size = self.size(view)
+        places = cell_centres(warped, size, alignment)
+        known = _between_cells(self._sources(places, view, cells, alignment), cells)
+        share = maps_to_view_pixels(known[None, None].double(), size, size, alignment)[0, 0]
+        inside = _between_cells(pixels_to_cells(_pixels(size), size, warped, alignment), warped)
+        return inside & (share > 1 - TOLERANCE)
 
     def _sources(self, places: Tensor, view: Size, cells: Size, alignment: str) -> Tensor:
-        """Rows and columns (..., 2) of Ax, pixels, as fractional cells of M(x)."""
-        return pixel_cells(_transformed(places, self.matrix(view)), view, cells, alignment)
+        """Positions (..., 2) in Ax, pixels, as fractional cells of M(x)."""
+        return pixels_to_cells(_transformed(places, self.matrix(view)), view, cells, alignment)
 
     def maps_back(self, warped: Tensor, view: Size, alignment: str) -> tuple[Tensor, Tensor]:
-        """Class maps of Ax at the pixels of x, as in the paper's Fig. 1.
+        """Class maps of Ax, warped back to the pixels of x (paper, Fig. 1).
 
         Args:
             warped: M(Ax), (batch, classes, h, w).
@@ -203,17 +218,20 @@ class Warp:
         size = self.size(view)
         pixels = _transformed(_pixels(view), torch.linalg.inv(self.matrix(view)))
         shown = ((pixels > -0.5) & (pixels < pixels.new_tensor(size) - 0.5)).all(dim=2)
-        positions = pixel_cells(pixels, size, size_of(warped), alignment)
+        positions = pixels_to_cells(pixels, size, size_of(warped), alignment)
         return _sampled(warped, positions, outside="border"), shown
 
 
 def draw_warp(ser: SerSettings) -> Warp:
-    """The map A of one batch; its angle comes from torch's random numbers, as dropout does.
+    """The transform A of one batch, with an angle from torch's random number generator.
 
-    The training loop seeds those at every step, so A is a function of seed and step.
+    The training loop seeds the generator at every step, so A is a function of seed and step.
 
     Args:
         ser: transforms (names, in order), rate, angle.
+
+    Raises:
+        ValueError: unknown transform.
     """
     steps: list[Step] = []
     for name in ser.transforms:
@@ -239,17 +257,18 @@ def size_of(images: Tensor) -> Size:
 
 
 def _pixels(view: Size) -> Tensor:
-    """Row and column of every pixel, (*view, 2)."""
+    """Row and column of every pixel, (*view, 2) float64."""
     edges = (torch.arange(edge, dtype=torch.float64) for edge in view)
     return torch.stack(torch.meshgrid(*edges, indexing="ij"), dim=2)
 
 
 def _transformed(positions: Tensor, matrix: Tensor) -> Tensor:
-    """A matrix (3, 3) applied to rows and columns (h, w, 2)."""
+    """Rows and columns (h, w, 2) mapped by a matrix (3, 3)."""
     return positions @ matrix[:2, :2].T + matrix[:2, 2]
 
 
 def _between_cells(positions: Tensor, cells: Size) -> Tensor:
+    """Whether rows and columns (h, w, 2), in cells, lie between cells of a map, (h, w) bool."""
     last = positions.new_tensor(cells) - 1
     return ((positions >= -TOLERANCE) & (positions <= last + TOLERANCE)).all(dim=2)
 
@@ -258,7 +277,7 @@ def _sampled(stack: Tensor, positions: Tensor, *, outside: str) -> Tensor:
     """Bilinear values of (batch, channels, H, W) at rows and columns (h, w, 2) of its grid.
 
     Args:
-        outside: "zeros" or "border", what lies around the stack.
+        outside: "zeros" or "border", the padding.
     """
     edges = positions.new_tensor(stack.shape[2:])
     grid = ((2 * positions + 1) / edges - 1).flip(2)  # grid_sample: x first, sides at -1 and 1

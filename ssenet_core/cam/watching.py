@@ -1,7 +1,6 @@
-"""Class activation maps of a few training images, to be watched while the network trains.
+"""Class activation maps of a few training images, shown in TensorBoard during the training.
 
-In: the manifest of the train split. Out: pictures of the maps as they are now, of the same images
-every time. No number that the training writes depends on them.
+The images are the same every time. The training's results do not depend on this module.
 """
 
 import numpy as np
@@ -16,7 +15,7 @@ from ssenet_core.pictures import heat_overlay
 from ssenet_core.settings import CamTraining
 
 WATCHED = 4  # images
-HEAT_SHARE = 0.6  # of a map over its photograph
+HEAT_SHARE = 0.6  # opacity of a map over its image
 
 
 class WatchedMaps:
@@ -35,9 +34,9 @@ class WatchedMaps:
         self.alignment = settings.alignment
 
     def __call__(self, network: nn.Module) -> dict[str, Tensor]:
-        """Photograph and maps side by side, by "id: classes", (3, H, W) in [0, 1].
+        """Image and class maps side by side, (3, H, W) in [0, 1], by "id: classes".
 
-        The network is left in the mode that it was in.
+        The network's mode (training or evaluation) is restored.
         """
         training = network.training
         network.eval()

@@ -32,8 +32,8 @@ from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import write_text
 from ssenet_core.io.images import write_label_png
 from ssenet_core.jobs import progress
-from ssenet_core.models.imagenet import convert_resnet38
-from ssenet_core.models.pretrained import first_weights_file, weights_file
+from ssenet_core.models.catalogue import first_weights_file, weights_file
+from ssenet_core.models.mxnet import convert_resnet38
 from ssenet_core.settings import Settings, Source
 
 RESNET38_PARAMS = "ilsvrc-cls_rna-a1_cls1000_ep-0001.params"

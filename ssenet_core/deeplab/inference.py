@@ -1,4 +1,7 @@
-"""Multi-scale, flipped prediction with a dense CRF; one indexed PNG of labels an image."""
+"""Multi-scale prediction of DeepLab with flips and a dense CRF, one PNG of labels per image.
+
+`predict` raises `SSENetError` for invalid checkpoints and images, and scores that are not finite.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -28,8 +31,8 @@ def predict(
     Args:
         shard: the job's images.
         settings: `prediction` of the variant.
-        checkpoint: a DeepLab network's.
-        workers: processes that do what follows the network, see `map_images`.
+        checkpoint: of a DeepLab network.
+        workers: processes for the CRF and for writing, see `map_images`.
     """
     network, facts = load_checkpoint(checkpoint, DeepLabTraining, pick_device())
     classes = np.arange(1, len(facts.classes) + 1)
@@ -51,9 +54,11 @@ def predict(
 def label_probabilities(
     network: nn.Module, photograph: Image.Image, settings: Prediction, antialias: bool = True
 ) -> NDArray[np.float32]:
-    """Probabilities of the labels at each pixel of an RGB photograph, after the CRF if any.
+    """Probabilities of the labels at each pixel of an image, after the CRF if there is one.
 
     Args:
+        network: DeepLab in evaluation mode.
+        photograph: RGB.
         settings: scales, flip, precision, CRF.
         antialias: whether views are resized with antialiasing, as in the network's training.
 
@@ -71,9 +76,12 @@ def label_probabilities(
 def network_probabilities(
     network: nn.Module, photograph: Pixels, views: Sequence[Pixels], settings: Prediction
 ) -> NDArray[np.float32]:
-    """Probabilities of the labels at each pixel of a photograph, from its views at some scales.
+    """Probabilities of the labels at each pixel of an image, before any CRF.
 
     Args:
+        network: DeepLab in evaluation mode.
+        photograph: the image, (H, W, 3) uint8.
+        views: the image at some scales.
         settings: flip, precision.
 
     Returns:
@@ -89,11 +97,13 @@ def network_probabilities(
 def mean_scores(
     network: nn.Module, views: Sequence[Pixels], size: tuple[int, int], flip: bool
 ) -> Tensor:
-    """Scores before the soft-max at a photograph's size, mean over its views and their flips.
+    """Scores before the softmax at the image's size, averaged over scales and flips.
 
     Args:
-        views: the photograph at some scales.
-        size: the photograph's height and width.
+        network: DeepLab in evaluation mode.
+        views: the image at some scales.
+        size: height and width of the image, pixels.
+        flip: whether each view's mirror image counts too.
 
     Returns:
         (classes, H, W) float32, background first.

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ssenet_core.cam.losses import counted_cells, normalise
+from ssenet_core.cam.losses import normalise, select_valid
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Warp, size_of
 from ssenet_core.data.augment import image_tensor
 from ssenet_core.data.dataset import evenly_spaced
@@ -132,7 +132,7 @@ def map_difference(expected: Tensor, found: Tensor, known: Tensor) -> float | No
     """
     if not known.any():
         return None
-    maps = counted_cells(expected, found, known)
+    maps = select_valid(expected, found, known)
     every_class = expected.new_ones(expected.shape[:2])
     a, b = (normalise(each, every_class) for each in maps)
     return float((a - b).abs().mean())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_of
+from ssenet_core.cam.inference import normalised_maps, single_scale_maps, sum_maps
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.evaluation.curve import ThresholdCurve, alpha_grid
 from ssenet_core.evaluation.stages import (
@@ -68,7 +68,7 @@ def evaluate_scales(
                 for scale in every
             }
         for key, members in names.items():
-            shown = normalised_maps(sum_of(maps[scale] for scale in members), tags)
+            shown = normalised_maps(sum_maps(maps[scale] for scale in members), tags)
             with naming_file(checkpoint, record):
                 curves[key].add(truth, shown, np.asarray(tags, np.int64))
     entries = {

@@ -14,8 +14,7 @@ from typing import Literal
 from ssenet_core.compute import gpus_a_job
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.init.survey import Survey
-from ssenet_core.models.catalogue import BACKBONES
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, weights_file
+from ssenet_core.models.catalogue import BACKBONES, IMAGENET_WEIGHTS, is_packaged, weights_file
 from ssenet_core.settings import BackboneSettings, validated
 from ssenet_core.settings.sections import LARGEST_SCALE
 
@@ -95,7 +94,7 @@ class Weights:
     @property
     def awaited(self) -> str | None:
         """The file that the workflow needs of them and no package brings; None if it needs none."""
-        if self.source != IMAGENET or is_packaged(self.backbone):
+        if self.source != IMAGENET_WEIGHTS or is_packaged(self.backbone):
             return None
         return weights_file(self.backbone, FOLDER)
 
@@ -130,8 +129,8 @@ def first_weights(source: str, backbone: str | None) -> Weights | None:
         )
     if backbone is not None:
         _plain_backbone(backbone)
-    if source == IMAGENET:
-        return Weights(backbone or USUAL, IMAGENET)
+    if source == IMAGENET_WEIGHTS:
+        return Weights(backbone or USUAL, IMAGENET_WEIGHTS)
     path = Path(source)
     return Weights(backbone or _backbone_of(path), str(path.absolute()))
 
@@ -149,7 +148,8 @@ def _backbone_of(path: Path) -> str:
             f"{path}: expected imagenet, none or a file of weights, there is no such file"
         )
     # PyTorch takes seconds to import.
-    from ssenet_core.models.backbones import build_backbone, load_backbone_weights
+    from ssenet_core.models.checkpoints import load_backbone_weights
+    from ssenet_core.models.networks import build_backbone
 
     names = [name for name in BACKBONES if name != RESNET38]
     reasons = []

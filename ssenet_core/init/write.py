@@ -32,7 +32,7 @@ from ssenet_core.init.choose import (
 )
 from ssenet_core.init.survey import Splits, Survey, check_masks, split, survey
 from ssenet_core.io.files import write_text
-from ssenet_core.models.pretrained import IMAGENET
+from ssenet_core.models.catalogue import IMAGENET_WEIGHTS
 from ssenet_core.settings import DatasetSettings, validated
 from ssenet_core.settings.sections import NAME
 
@@ -73,7 +73,7 @@ class Request:
     masks: Path | None = None
     classes: Path | None = None
     val: float | Path | None = None
-    weights: str = IMAGENET
+    weights: str = IMAGENET_WEIGHTS
     backbone: str | None = None
     working_size: int = WORKING_SIZE
     force: bool = False

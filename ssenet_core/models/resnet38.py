@@ -1,8 +1,8 @@
 """ResNet-38 (model A1 of Wu, Shen and van den Hengel), dilated to an output stride of 8.
 
-In: normalised images (batch, 3, H, W). Out: features (batch, 4096 x width, H / 8, W / 8),
-rounded up.
-Cell i of an output row looks at pixel 8 i: each stride-2 convolution keeps its first centre.
+It maps normalised images (batch, 3, H, W) to features (batch, 4096 x width, ceil(H / 8),
+ceil(W / 8)). Cell i of an output row is centred on pixel 8 i, as each stride-2 convolution is
+centred on its first pixel.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
         self.conv1 = None if keeps_shape else _conv(inputs, outputs, 1, stride)
 
     def activate(self, x: Tensor) -> Tensor:
-        """The block's own pre-activation of its input; AffinityNet taps it."""
+        """The block's pre-activation of its input, which AffinityNet uses."""
         return functional.relu(self.bn2a(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class BottleneckBlock(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def activate(self, x: Tensor) -> Tensor:
-        """The block's own pre-activation of its input; AffinityNet taps it."""
+        """The block's pre-activation of its input, which AffinityNet uses."""
         return functional.relu(self.bn2a(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,12 +76,12 @@ class BottleneckBlock(nn.Module):
 
 
 class ResNet38(Backbone):
-    """The backbone without a head.
+    """ResNet-38 without its classifier.
 
     Args:
-        width: factor on every channel count; 1 is the published network (105,070,912 parameters).
+        width: factor of all channel counts; 1 is the published network (105,070,912 parameters).
         dilations: of stages b5, b6 and b7; the published ones suit images of some 500 pixels.
-        dropout: shares of channels dropped in stages b6 and b7.
+        dropout: dropout rates of stages b6 and b7.
         freeze_batch_norm: as for every `Backbone`.
         frozen_stages: out of conv1a, b2, b3, b4, b5, b6, b7 and bn7.
     """
@@ -111,13 +111,13 @@ class ResNet38(Backbone):
         self.bn7 = nn.BatchNorm2d(c4096)
         self.channels = c4096
         self.tap_channels = (c512, c1024, c4096)
-        # 64, 128, 256 of the published network; a narrow one's shares are alike.
+        # 64, 128, 256 in the published network; the same shares in a narrow one.
         self.embedding_channels = (max(8, c512 // 8), max(8, c1024 // 8), max(8, c4096 // 16))
         self._initialise()
         self.freeze()
 
     def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pre-activated features after stages 4, 5 and 7, all at stride 8, for AffinityNet."""
+        """Pre-activated features after stages 4, 5 and 7, all at stride 8."""
         x = self.b4(self.b3(self.b2(self.conv1a(x))))
         first: ResidualBlock = self.b5[0]  # type: ignore[assignment]
         conv4 = first.activate(x)
@@ -135,7 +135,7 @@ class ResNet38(Backbone):
 def _stage(
     inputs: int, middle: int, outputs: int, blocks: int, *, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    """A stage whose first block changes the shape; it is not dilated in its first convolution."""
+    """A stage; its first block changes the shape, and its first convolution is not dilated."""
     first = ResidualBlock(inputs, middle, outputs, stride=stride, dilation=dilation)
     rest = [
         ResidualBlock(outputs, middle, outputs, first_dilation=dilation, dilation=dilation)

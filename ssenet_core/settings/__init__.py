@@ -1,4 +1,4 @@
-"""Typed settings: what config.yaml holds, from the file to the line of code that uses it."""
+"""Typed settings: the content of config.yaml, validated."""
 
 from ssenet_core.settings.reading import (
     STAGES,

@@ -1,8 +1,8 @@
-"""A run's configuration as typed settings, and everything that is wrong with it in one message.
+"""Reading and validation of a configuration, with all its faults in one message.
 
-`load` raises an `SSENetError` that lists each fault with the key's path, what was found and what is
-allowed; `refuse_repeated_keys` one that lists the keys that stand twice in a file;
-`read_configuration` both, and one for a file that cannot be read.
+`load` and `validated` raise an `SSENetError` that lists each fault with the key's path, the value
+found and what is allowed; `refuse_repeated_keys` one that lists keys that occur twice in a file.
+`read_configuration` raises both, and one for a file that cannot be read.
 """
 
 import re
@@ -41,10 +41,9 @@ from ssenet_core.settings.stages import (
 M = TypeVar("M", bound=Section)
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
 MOST_VALUES = 10_000  # a configuration has some hundreds
-DEEPEST = 30  # levels of a file in which repeated keys are sought; ours has seven
-# The parser in C takes a tenth of the time of the other, which is there everywhere.
+# The parser in C is ten times as fast, but not part of every installation of PyYAML.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-KINDS = {  # pydantic's errors whose own words are Python's
+KINDS = {  # pydantic's errors that are worded in terms of Python
     "tuple_type": "input should be a list",
     "model_type": "input should be a section of keys",
     "dict_type": "input should be a section of keys",
@@ -73,32 +72,32 @@ class Settings(Section):
     download: DownloadSettings
 
     def resolve(self, stage: str, name: str) -> AnySettings:
-        """The settings of a stage's variant, or variant@seed; see `Variants.resolve`."""
+        """The settings of a stage's variant or variant@seed; see `Variants.resolve`."""
         found: AnySettings = getattr(self, stage).resolve(name)
         return found
 
     def seeded(self, stage: str, name: str, seed: int) -> str:
         """The name of a stage's variant for one of `run.seeds`.
 
-        It is plain for the seed that the variant has anyway, so that more seeds leave the first
-        one's files as they are, and where `run.seeds` is [0], which leaves each variant its own.
+        Without a suffix for the variant's own seed, so that further seeds keep the first one's
+        files, and if `run.seeds` is [0], which leaves each variant its own seed.
         """
         plain = self.run.seeds == (0,) or seed == self.resolve(stage, name).seed
         return name if plain else f"{name}{SEED_MARK}{seed}"
 
 
 def load(config: Mapping[str, Any]) -> Settings:
-    """Typed settings of a merged configuration; numbers and truth values may be given as text.
+    """Typed settings of a merged configuration; numbers and booleans may be given as text.
 
     Raises:
-        SSENetError: one line a fault, all of them.
+        SSENetError: one line per fault, all of them.
     """
     if _is_too_large(config):
         raise SSENetError(
             f"the configuration has more than {MOST_VALUES} values; "
-            "does a YAML reference (*name) stand for much?"
+            "does a YAML reference (*name) expand to many?"
         )
-    complete = _with_whole_variants(config)
+    complete = _with_complete_variants(config)
     try:
         settings = Settings.model_validate(complete)
     except ValidationError as error:
@@ -111,10 +110,10 @@ def load(config: Mapping[str, Any]) -> Settings:
 
 
 def read_configuration(overlays: Sequence[str | Path]) -> Settings:
-    """`config.yaml` with overlays such as `recipes/voc2012.yaml` merged over it, in their order.
+    """Settings of `config.yaml` with overlays, such as `recipes/voc2012.yaml`, merged in order.
 
     Raises:
-        SSENetError: as `load` and `refuse_repeated_keys`; or a file cannot be read.
+        SSENetError: as for `load` and `refuse_repeated_keys`, or a file cannot be read.
     """
     files = [WORKFLOW / "config.yaml", *overlays]
     refuse_repeated_keys(files)
@@ -135,10 +134,15 @@ def _read(path: str | Path) -> dict[str, Any]:
 
 
 def validated(kind: type[M], values: Mapping[str, Any], place: str) -> M:
-    """One section's settings; `place` is the key that messages name.
+    """Typed settings of one section.
+
+    Args:
+        kind: the section's class.
+        values: its plain values.
+        place: its key, for messages.
 
     Raises:
-        SSENetError: one line a fault, all of them.
+        SSENetError: one line per fault, all of them.
     """
     try:
         return kind.model_validate(values)
@@ -149,7 +153,7 @@ def validated(kind: type[M], values: Mapping[str, Any], place: str) -> M:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it, mapping by mapping; lists and plain values are replaced."""
+    """`base` updated by `over`, mapping by mapping; lists and plain values are replaced."""
     result = dict(base)
     for key, value in over.items():
         inner = result.get(key)
@@ -160,7 +164,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_too_large(config: Any) -> bool:
-    """Whether it has senselessly many values: by YAML's references few lines hold billions."""
+    """Whether it has too many values: with YAML's references a few lines can hold billions."""
     waiting, count = [config], 0
     while waiting:
         value = waiting.pop()
@@ -173,38 +177,35 @@ def _is_too_large(config: Any) -> bool:
     return False
 
 
-def _with_whole_variants(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with each variant's own values laid over its section's defaults."""
+def _with_complete_variants(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with each variant completed by its section's defaults."""
     result = dict(config)
     for stage in STAGES:
-        section = config.get(stage)
-        if not isinstance(section, Mapping):
-            continue
-        defaults, variants = section.get("defaults"), section.get("variants")
-        if isinstance(defaults, Mapping) and isinstance(variants, Mapping):
-            whole = {name: _whole(defaults, own) for name, own in variants.items()}
-            result[stage] = {**section, "variants": whole}
+        match config.get(stage):
+            case {"defaults": Mapping() as defaults, "variants": Mapping() as variants, **others}:
+                complete = {name: _completed(own, defaults) for name, own in variants.items()}
+                result[stage] = {"defaults": defaults, "variants": complete, **others}
     return result
 
 
-def _whole(defaults: Mapping[str, Any], own: Any) -> Any:
-    if own is None or own == "null":
+def _completed(variant: Any, defaults: Mapping[str, Any]) -> Any:
+    if variant is None or variant == "null":
         return defaults
-    return merged(defaults, own) if isinstance(own, Mapping) else own
+    return merged(defaults, variant) if isinstance(variant, Mapping) else variant
 
 
-# Faults of single values in words
+# Faults of single values
 
 
 def _faults(
     error: ValidationError, config: Mapping[str, Any], complete: Mapping[str, Any]
 ) -> Iterator[str]:
-    """A line a fault; one that variants have from their defaults is told of the defaults alone.
+    """One line per fault; faults that variants inherit are listed only for the defaults.
 
     Args:
         error: pydantic's, about `complete`.
         config: as the user wrote it.
-        complete: with whole variants.
+        complete: the same with complete variants.
     """
     errors = error.errors(include_url=False)
     known = {(fault["loc"], fault["msg"]) for fault in errors}
@@ -219,16 +220,22 @@ def _faults(
 
 
 def _wrote(own: Any, path: Sequence[Any]) -> bool:
-    """Whether a variant itself gives the single value at a path."""
+    """Whether a variant itself has the single value at a path, not only by inheritance."""
     for key in path:
         if not isinstance(own, Mapping) or key not in own:
-            return isinstance(own, list)  # of a list, all items were written at once
+            return isinstance(own, list)  # lists are not inherited item by item
         own = own[key]
     return not isinstance(own, Mapping)
 
 
 def _in_words(fault: Any, complete: Any, kind: type[BaseModel]) -> str:
-    """What is wrong at one place of `complete`, which is of a kind, and what is allowed there."""
+    """One fault: path, value found, and what is allowed there.
+
+    Args:
+        fault: pydantic's description.
+        complete: the validated values.
+        kind: the class that they were validated by.
+    """
     path, message = _path(fault["loc"], complete), fault["msg"]
     if fault["type"] == "missing":
         return f"{below(path, fault['loc'][-1])}: missing"
@@ -239,14 +246,14 @@ def _in_words(fault: Any, complete: Any, kind: type[BaseModel]) -> str:
         message = f"allowed: {PATTERNS[fault['ctx']['pattern']]}"
     elif fault["type"] == "value_error":
         message = str(fault["ctx"]["error"])
-        if isinstance(fault["input"], Mapping):  # it is about several keys, and names them
+        if isinstance(fault["input"], Mapping):  # a section's validator names the keys
             return f"{path}: {message}"
     message = KINDS.get(fault["type"], message[:1].lower() + message[1:])
     return f"{path}: found {shown(fault['input'])}, {message}"
 
 
 def _path(place: Sequence[Any], value: Any) -> str:
-    """Where a fault is, "run.chains[0].cam", without pydantic's marks of a type's alternatives."""
+    """Path of a fault, "run.chains[0].cam", without pydantic's marks of a union's members."""
     path = ""
     for key in place:
         inside = range(len(value)) if isinstance(value, list | tuple) else value
@@ -256,26 +263,26 @@ def _path(place: Sequence[Any], value: Any) -> str:
 
 
 def below(path: str, key: Any) -> str:
-    """The path of what a section or list has under a key: "run.seeds" and 0 are "run.seeds[0]"."""
+    """The path of a key or index below a path: "run.seeds" and 0 give "run.seeds[0]"."""
     if isinstance(key, str) and re.fullmatch(r"[\w.-]{1,100}", key):
         return f"{path}.{key}" if path else key
     return f"{path}[{shown(key)}]"
 
 
 def _section_at(section: type[BaseModel], place: Sequence[Any]) -> type[BaseModel]:
-    """The section that pydantic's place of a fault leads to, from `section`."""
+    """The section at pydantic's location of a fault, from `section`."""
     names = iter(place)
     for name in names:
         field = section.model_fields.get(str(name))
         if field is not None:
             section = next(_sections_in(field.annotation))
             if get_origin(field.annotation) is dict:
-                next(names, None)  # a name of the user's own
+                next(names, None)  # the name of a variant or file
     return section
 
 
 def _sections_in(kind: Any) -> Iterator[type[BaseModel]]:
-    """The sections in a type such as `dict[str, Source]`."""
+    """The sections in an annotation such as `dict[str, Source]`."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind
     for part in get_args(kind):
@@ -286,7 +293,7 @@ def _sections_in(kind: Any) -> Iterator[type[BaseModel]]:
 
 
 def _contradictions(settings: Settings, config: Mapping[str, Any]) -> Iterator[str]:
-    """Values that are each allowed and do not go together, and names that refer to nothing."""
+    """Values that are valid but incompatible, and names of variants that do not exist."""
     for stage in STAGES:
         for variant in getattr(settings, stage).variants:
             yield from _variant_faults(settings, config, stage, variant)
@@ -296,23 +303,25 @@ def _contradictions(settings: Settings, config: Mapping[str, Any]) -> Iterator[s
 def _variant_faults(
     settings: Settings, config: Mapping[str, Any], stage: str, variant: str
 ) -> Iterator[str]:
-    """What keeps a variant from being trained.
+    """Why a variant cannot be trained.
 
     Args:
+        settings: the typed configuration.
         config: as the user wrote it.
+        stage: cam, affinity or deeplab.
+        variant: a name.
     """
     own = config[stage]["variants"][variant]
-    own = own if isinstance(own, Mapping) else {}
     found = settings.resolve(stage, variant)
 
     def at(key: str) -> str:
-        """Where a key was written."""
-        place = f"variants.{variant}" if key.partition(".")[0] in own else "defaults"
+        """Path at which the user wrote a key."""
+        place = f"variants.{variant}" if _wrote(own, key.split(".")) else "defaults"
         return f"{stage}.{place}.{key}"
 
     for key in keys_without_effect(found.backbone.name):
-        if key in own.get("backbone", {}):
-            yield f"{at('backbone')}.{key}: {found.backbone.name} takes no notice of it"
+        if _wrote(own, ["backbone", key]):
+            yield f"{at(f'backbone.{key}')}: has no effect on {found.backbone.name}"
     if stage == "cam" and found.backbone.weights == "cam":
         yield f"{at('backbone.weights')}: found 'cam', which a CAM network cannot start from"
     for fault in _start_faults(settings, found.backbone):
@@ -327,7 +336,7 @@ def _variant_faults(
 
 
 def _start_faults(settings: Settings, backbone: BackboneSettings) -> Iterator[str]:
-    """Networks that a variant starts from and cannot."""
+    """Why a variant cannot start from the CAM variant that its weights name."""
     source, seen = backbone.weights, list[str]()
     while (start := starting_variant(source, "")) is not None:
         if start in seen:
@@ -349,14 +358,13 @@ def _foreign_weights(taker: BackboneSettings, cam: str, giver: BackboneSettings)
 
 
 def _dangling_names(settings: Settings) -> Iterator[str]:
-    """Variants that the run or the paper's targets name and no section has."""
+    """Variants named by `run` or `paper` that do not exist, or with a seed where none belongs."""
     run, paper = settings.run, settings.paper
     named = [("run.cams", "cam", name) for name in run.cams]
     for number, chain in enumerate(run.chains):
         named += [(f"run.chains[{number}].{stage}", stage, name) for stage, name in chain]
-    rows = [("paper.table1", "cam", name) for name in paper.table1]
-    rows += [("paper.table2", "cam", name) for name in paper.table2]
-    named += rows + [("paper.compared", "cam", name) for name in paper.compared]
+    for key in ("table1", "table2", "compared"):
+        named += [(f"paper.{key}", "cam", name) for name in getattr(paper, key)]
     named += [("paper.affinity", "affinity", paper.affinity)]
     named += [("paper.deeplab", "deeplab", paper.deeplab)]
     for where, stage, name in dict.fromkeys(named):
@@ -365,12 +373,13 @@ def _dangling_names(settings: Settings) -> Iterator[str]:
         except SSENetError as error:
             yield f"{where}: {error}"
             continue
-        if SEED_MARK in name and (run.seeds != (0,) or (where, stage, name) in rows):
+        averaged = run.seeds != (0,) or where in ("paper.table1", "paper.table2")
+        if SEED_MARK in name and averaged:
             yield f"{where}: {name}: run.seeds says which seeds; leave out {SEED_MARK}"
 
 
 def _unlike_chains(settings: Settings) -> Iterator[str]:
-    """Chains in which a network starts from the weights of a CAM network that is unlike it."""
+    """Chains in which a network starts from a CAM network with another backbone."""
     for number, chain in enumerate(settings.run.chains):
         giver = settings.cam.resolve(chain.cam).backbone
         for stage, name in (("affinity", chain.affinity), ("deeplab", chain.deeplab)):
@@ -379,46 +388,52 @@ def _unlike_chains(settings: Settings) -> Iterator[str]:
                 yield f"run.chains[{number}].{stage}: {_foreign_weights(taker, chain.cam, giver)}"
 
 
-# What a merged configuration no longer shows
+# Repeated keys, which a loaded configuration no longer shows
 
 
 def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
-    """Raise an `SSENetError` if a file gives a key two values: YAML's reader keeps the last one.
+    """Check that no key occurs twice in a section of a file; YAML's reader keeps the last one.
 
-    Files that are not there, or are no YAML, are left to those who read them.
+    Files that are missing, or no YAML, are ignored here.
+
+    Raises:
+        SSENetError: one line per repeated key, all of them.
     """
     faults = [fault for path in dict.fromkeys(paths) for fault in _repeated_keys(path)]
     if faults:
         raise SSENetError(
-            "the configuration has keys that stand twice, keep one of each:\n"
+            "the configuration has repeated keys; keep one of each:\n"
             + "\n".join(f"  {fault}" for fault in faults)
         )
 
 
-def _repeated_keys(path: str | Path) -> Iterator[str]:
+def _repeated_keys(path: str | Path) -> list[str]:
     try:
         root = yaml.compose(Path(path).read_text(), Loader=LOADER)
+        return [f"{path}: {fault}" for fault in _repeats(root, "", set())]
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return []
+
+
+def _repeats(node: Any, place: str, seen: set[int]) -> Iterator[str]:
+    """Keys that occur twice in a YAML node or in the nodes below it.
+
+    Args:
+        place: path of the node.
+        seen: nodes already visited, to which references (*name) lead again.
+    """
+    if id(node) in seen:
         return
-    # A node that references (*name) lead to again is looked at once.
-    seen = set()
-    level = [("", root)]
-    for _ in range(DEEPEST):
-        inside = []
-        for place, node in level:
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            if isinstance(node, yaml.SequenceNode):
-                inside += [(below(place, number), item) for number, item in enumerate(node.value)]
-            elif isinstance(node, yaml.MappingNode):
-                lines: dict[str, int] = {}
-                for key, value in node.value:
-                    name = str(key.value)
-                    line = key.start_mark.line + 1
-                    where = below(place, name)
-                    if name in lines and name != "<<":
-                        yield f"{path}: line {line}: {where} stands in line {lines[name]} too"
-                    lines.setdefault(name, line)
-                    inside.append((where, value))
-        level = inside
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _repeats(item, below(place, number), seen)
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            where = below(place, name)
+            if name in lines and name != "<<":
+                yield f"line {line}: {where} is in line {lines[name]} too"
+            lines.setdefault(name, line)
+            yield from _repeats(value, where, seen)

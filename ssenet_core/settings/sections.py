@@ -1,8 +1,8 @@
-"""The sections of config.yaml but those of the three networks: type, unit and bounds of every key.
+"""The sections of config.yaml except those of the three networks: types, units, limits of the keys.
 
-A value that does not fit is a `pydantic.ValidationError`; `ssenet_core.settings.load` turns all of
-a configuration's into one message. The values stand in config.yaml. A key has a default here only
-where leaving it out does no harm: the layout of a VOC folder, the generated dataset.
+Invalid values raise `pydantic.ValidationError`; `ssenet_core.settings.load` turns all of them into
+one message. The defaults are in config.yaml; only optional keys, such as the layout of a VOC folder
+and the generated dataset, have one here.
 """
 
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -38,23 +38,23 @@ LARGEST_SCALE = 8  # of a view, as a factor of the image's size
 LARGEST_WHOLE = 10**9  # no machine could do more
 
 
-# What values may be
+# Types of values
 
 
 def number(value: Any) -> Any:
-    """Refuse true and false, which Python counts as 1 and 0, and binary data."""
-    if isinstance(value, bool | bytes):
+    """Reject booleans, which Python counts as 1 and 0."""
+    if isinstance(value, bool):
         raise ValueError("input should be a number")
     return value
 
 
 def choice(value: Any) -> Any:
-    """Read a number given as text: values of `--config` are texts."""
+    """Convert a number given as text, as values of `--config` are."""
     return int(value) if isinstance(value, str) and value.isdecimal() else number(value)
 
 
 def ascending(pair: tuple[float, float]) -> tuple[float, float]:
-    """Refuse a range whose first end is above its second."""
+    """Reject a range whose lower limit is above its upper limit."""
     if pair[0] > pair[1]:
         raise ValueError("the first must not be above the second")
     return pair
@@ -67,12 +67,12 @@ def _printable(text: str) -> str:
 
 
 def _null(value: Any) -> Any:
-    """Read "null" as null: values of `--config` are texts."""
+    """Convert the text "null", as values of `--config` are texts."""
     return None if value == "null" else value
 
 
 def _ordered(items: Any) -> Any:
-    """Refuse YAML's sets, which have no order."""
+    """Reject YAML's sets, which have no order."""
     if isinstance(items, set):
         raise ValueError("input should be a list")
     return items

@@ -1,8 +1,9 @@
 """The sections of the three networks: cam, affinity and deeplab, and the variants of each.
 
-A section has `defaults` and `variants`: `Variants.resolve` gives one variant's settings. As in
-`sections`, a value that does not fit is a `pydantic.ValidationError`, and a key has a default only
-where it may be left out: where it has no effect under another key's value.
+A section has `defaults` and `variants`; `Variants.resolve` returns one variant's settings, and
+raises `SSENetError` for an unknown one. As in `sections`, invalid values raise
+`pydantic.ValidationError`, and only optional keys have a default here: those that have no effect
+under another key's value.
 """
 
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
@@ -154,7 +155,7 @@ class BackboneSettings(Section):
         return self
 
     def described(self) -> str:
-        """Its name, with its width if it has one: two that differ here share no weights."""
+        """Name, and width of ResNet-38: backbones that differ in them cannot share weights."""
         return f"{self.name} of width {self.width:g}" if self.name == "resnet38" else self.name
 
 
@@ -174,9 +175,9 @@ class OptimizerSettings(Section):
 class Training(Section):
     """What every stage's training depends on.
 
-    A stage's class of this kind has what its training depends on and no more: it is what training
-    rules compare, what training functions get, and what checkpoints hold. The class derived from
-    it adds what else the stage's section has.
+    A stage's subclass has exactly the settings that its training depends on: training rules compare
+    them, training functions receive them, and checkpoints store them. The class derived from it
+    adds the other keys of the stage's section.
     """
 
     stage: ClassVar[str]  # the section
@@ -193,7 +194,7 @@ class Training(Section):
     precision: Precision
 
     def used_in_training(self) -> dict[str, Any]:
-        """What the training depends on, as plain values."""
+        """The settings that the training depends on, as plain values."""
         return self.model_dump(mode="json", exclude=NOT_TRAINED)
 
 
@@ -254,7 +255,7 @@ class CamTraining(Training):
     )
 
     def used_in_training(self) -> dict[str, Any]:
-        """As for every stage, less the regulariser's keys that have no effect."""
+        """As in every stage, without the regulariser's keys that have no effect."""
         return super().used_in_training() | {"ser": self.ser.used_in_training()}
 
 

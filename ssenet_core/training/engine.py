@@ -23,10 +23,9 @@ from ssenet_core.data.manifest import Manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import sha256_file
 from ssenet_core.jobs import gpu_memory, progress
-from ssenet_core.models.backbones import load_backbone_weights
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.catalogue import IMAGENET_WEIGHTS, is_packaged, packaged_weights
+from ssenet_core.models.checkpoints import build_network, load_backbone_weights, save_checkpoint
 from ssenet_core.models.device import to_device
-from ssenet_core.models.pretrained import IMAGENET, is_packaged, packaged_weights
 from ssenet_core.settings import AnyTraining, DeepLabTraining
 from ssenet_core.training.batches import StepBatches, loader, plain_errors, steps_per_epoch
 from ssenet_core.training.distributed import (
@@ -119,7 +118,7 @@ def new_training(
     torch.manual_seed(settings.seed)
     network = build_network(settings, images.classes)
     data, weights, backbone = sha256_file(run.manifest) + labels, run.weights, settings.backbone
-    if weights is None and backbone.weights == IMAGENET and is_packaged(backbone.name):
+    if weights is None and backbone.weights == IMAGENET_WEIGHTS and is_packaged(backbone.name):
         # No input of the job, as the file's date changes with each installation.
         weights = packaged_weights(backbone.name)
     if weights is not None:

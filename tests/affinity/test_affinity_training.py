@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from ramp import NO_JITTER, Places, Ramp, places, write_ramps
 from stage_settings import stage_settings
 
-from ssenet_core.affinity.labels import pair_labels
-from ssenet_core.affinity.losses import affinity_loss
+from ssenet_core.affinity.labels import affinity_loss, pair_labels
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.affinity.training import ConfidentViews, train_affinity
 from ssenet_core.io.images import VOID
 from ssenet_core.io.maps import RefinedScores, read_refined, write_refined
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.batches import Draw
 from ssenet_core.training.run import TrainingRun
 

@@ -15,7 +15,8 @@ from ssenet_core.data.manifest import load_manifest
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import read_json, sha256_file
 from ssenet_core.io.maps import read_maps
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import CamInference
 from ssenet_core.shard import Shard
 

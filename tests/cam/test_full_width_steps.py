@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ssenet_core.cam.training import cam_loss
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import load, merged
 from ssenet_core.training.engine import Batch, Training, fit
 from ssenet_core.training.run import TrainingRun

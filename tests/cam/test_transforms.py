@@ -8,10 +8,10 @@ import torch
 from stage_settings import stage_settings
 from torch import Tensor, nn
 
+from ssenet_core.cam.alignment import maps_to_view
 from ssenet_core.cam.losses import raw_equivariance_loss, scale_equivariance_loss
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.cam.transforms import Flip, Rotate, Scale, Step, Warp, draw_warp
-from ssenet_core.models.geometry import maps_to_view
 from ssenet_core.settings import SerSettings
 
 STRIDE = 8  # pixels between cells
@@ -120,8 +120,10 @@ def test_both_views_maps_at_the_pixels_of_the_second(steps: tuple[Step, ...]) ->
     """Where both are known, both are the field at the place of x that the pixel shows."""
     warp = Warp(steps)
     maps, warped = field(*grid(VIEW, STRIDE)), field(*sources(warp, VIEW, STRIDE))
-    expected, found, known = warp.pixel_maps(maps, warped, VIEW, "cells")
+    expected, found, counted = warp.pixel_maps(maps, warped, VIEW, "cells")
+    known = warp.known_pixels(VIEW, cells(VIEW), cells(warp.size(VIEW)), "cells")
     assert expected.shape[2:] == found.shape[2:] == known.shape == warp.size(VIEW)
+    assert counted is None if warp.keeps_crop else torch.equal(counted, known)
     assert known.double().mean() > 0.3
     truth = field(*sources(warp, VIEW, 1))[:, :, known]
     torch.testing.assert_close(expected[:, :, known], truth, atol=1e-9, rtol=0)

@@ -9,7 +9,7 @@ from tiny_network import SETTINGS
 from ssenet_core.cam.watching import WatchedMaps
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.io.images import load_image
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 
 
 def test_each_image_is_shown_beside_a_map_a_tag(tmp_path):

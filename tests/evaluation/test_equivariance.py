@@ -21,7 +21,8 @@ from ssenet_core.evaluation.equivariance import (
     named_warps,
 )
 from ssenet_core.io.files import read_json, write_json
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import EquivarianceSettings
 
 SETTINGS = EquivarianceSettings(images=50, scales=(0.5, 1.5), flip=True, angles=(-10, 10))

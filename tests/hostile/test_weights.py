@@ -21,10 +21,9 @@ from safetensors.torch import save as safetensors
 from tiny_network import SETTINGS, write_network
 
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.checkpoints import FORMAT_VERSION, load_checkpoint
-from ssenet_core.models.imagenet import read_resnet38
-from ssenet_core.models.mxnet_params import V2, V3, read_params
+from ssenet_core.models.checkpoints import FORMAT_VERSION, load_backbone_weights, load_checkpoint
+from ssenet_core.models.mxnet import V2, V3, read_params, read_resnet38
+from ssenet_core.models.networks import build_backbone
 from ssenet_core.segmenter import Segmenter
 from ssenet_core.settings import CamTraining
 

@@ -9,8 +9,8 @@ from stage_settings import TRAININGS, changed
 from tiny_network import SETTINGS, write_network
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
+from ssenet_core.models.checkpoints import load_backbone_weights, load_checkpoint, save_checkpoint
+from ssenet_core.models.networks import build_backbone, build_network
 from ssenet_core.settings import CamTraining, DeepLabTraining
 
 CLASSES = ("cat", "dog")

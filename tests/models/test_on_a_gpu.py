@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ssenet_core.affinity.pairs import pair_affinities
+from ssenet_core.affinity.random_walk import propagate
 from ssenet_core.affinity.training import pair_loss
-from ssenet_core.affinity.walk import propagate
 from ssenet_core.cam.inference import multi_scale_maps
 from ssenet_core.cam.training import cam_loss
 from ssenet_core.data.augment import views_at
 from ssenet_core.deeplab.inference import mean_scores
 from ssenet_core.deeplab.training import pixel_loss
-from ssenet_core.models.checkpoints import build_network
 from ssenet_core.models.device import to_device
+from ssenet_core.models.networks import build_network
 
 GPU = torch.device("cuda", 0)
 NAMES = ["a", "b", "c"]

@@ -6,7 +6,7 @@ from stage_settings import changed
 from tiny_network import SETTINGS
 from torch import Tensor, nn
 
-from ssenet_core.models.backbones import build_backbone
+from ssenet_core.models.networks import build_backbone
 from ssenet_core.models.resnet38 import ResNet38
 
 

@@ -29,10 +29,9 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.export import export_model
 from ssenet_core.io.maps import ClassMaps
 from ssenet_core.io.tensors import load_tensors
-from ssenet_core.models.backbones import build_backbone, load_backbone_weights
-from ssenet_core.models.catalogue import BACKBONES, TIMM, normalisation
-from ssenet_core.models.checkpoints import build_network, load_checkpoint, save_checkpoint
-from ssenet_core.models.pretrained import packaged_weights
+from ssenet_core.models.catalogue import BACKBONES, TIMM, normalisation, packaged_weights
+from ssenet_core.models.checkpoints import load_backbone_weights, load_checkpoint, save_checkpoint
+from ssenet_core.models.networks import build_backbone, build_network
 from ssenet_core.models.timm_backbone import TimmBackbone
 from ssenet_core.settings import BackboneSettings, CamTraining, load
 from ssenet_core.training.optimizer import build_optimizer
@@ -306,18 +305,18 @@ def test_wrong_weights_are_named(tmp_path: Path) -> None:
         load_backbone_weights(build_backbone(settings()), tmp_path / "odd.pth")
     for words in (
         "odd.pth",
-        "missing: network.layer3.0.conv1.weight",
-        "not its own: network.stray",
-        "layer2.0.conv1.weight (2, 3) instead of (128, 64, 3, 3)",
+        'Missing key(s) in state_dict: "network.layer3.0.conv1.weight"',
+        'Unexpected key(s) in state_dict: "network.stray"',
+        "size mismatch for network.layer2.0.conv1.weight",
+        "torch.Size([2, 3])",
     ):
         assert words in str(caught.value)
 
 
 def test_another_networks_weights_are_named_in_short(tmp_path: Path) -> None:
     torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
-    with torch.device("meta"):
-        larger = build_backbone(settings(name="resnet101"))
-    with pytest.raises(SSENetError, match=r"resnet18\.pth: these weights.*and \d+ more") as caught:
+    larger = build_backbone(settings(name="resnet50"))
+    with pytest.raises(SSENetError, match=r"resnet18\.pth: these weights") as caught:
         load_backbone_weights(larger, tmp_path / "resnet18.pth")
     assert len(str(caught.value)) < 1500
 
@@ -464,7 +463,7 @@ def test_the_configuration_names_a_mistake(
 def test_a_variants_key_without_effect_is_named() -> None:
     config = configuration(**{kind: {"name": "resnet18"} for kind in KINDS})
     config["cam"]["variants"]["wide"] = {"backbone": {"width": 0.5}}
-    with pytest.raises(SSENetError, match=r"wide\.backbone\.width: resnet18 takes no notice"):
+    with pytest.raises(SSENetError, match=r"wide\.backbone\.width: has no effect on resnet18"):
         load(config)
 
 

@@ -20,7 +20,7 @@ from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import VOID
 from ssenet_core.io.tensors import load_tensors
 from ssenet_core.models.backbone import batch_norms
-from ssenet_core.models.checkpoints import build_network
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.distributed import process_rank
 from ssenet_core.training.engine import Training, fit

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.checkpoints import build_network, load_checkpoint
+from ssenet_core.models.checkpoints import load_checkpoint
+from ssenet_core.models.networks import build_network
 from ssenet_core.settings import CamTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
 from ssenet_core.training.engine import Training, fit

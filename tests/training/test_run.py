@@ -10,8 +10,9 @@ from tiny_network import SETTINGS as TINY
 
 from ssenet_core.compute import training_devices
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.checkpoints import build_network, save_checkpoint
+from ssenet_core.models.checkpoints import save_checkpoint
 from ssenet_core.models.device import claim_gpu, lock_folder
+from ssenet_core.models.networks import build_network
 from ssenet_core.training.engine import new_training
 from ssenet_core.training.run import Devices, TrainingRun
 

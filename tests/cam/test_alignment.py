@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssenet_core.models.geometry import maps_to_pixels, maps_to_view, stride_of
+from ssenet_core.cam.alignment import maps_to_pixels, maps_to_view, stride_of
 
 STRIDE = 8  # pixels between cells
 

@@ -1,10 +1,10 @@
-"""Where the cells of a class map lie, and how a map is resampled to pixels or to another view.
+"""Positions of a class map's cells, and resampling of class maps to pixels or to another view.
 
-A stride-8 network's cell i looks at pixel 8 i of its view, not at the middle of pixels 8 i to
-8 i + 7 (its stride-2 convolutions keep their first centre). Plain bilinear resizing assumes the
-latter and shifts a map by 3.5 pixels of the view, which is 7 pixels of the photograph at scale 0.5.
-`alignment="cells"` uses the true positions; `"plain"` resizes as the published method does.
-The stride follows from a map and its view. Fails with `ValueError` where it is no backbone's.
+Cell i of a stride-8 network is centred on pixel 8 i of its view, not on the middle of pixels 8 i to
+8 i + 7, as its stride-2 convolutions are centred on their first pixel. Plain bilinear resizing
+assumes the latter and shifts a map by 3.5 pixels of the view, 7 pixels of the image at scale 0.5.
+`alignment="cells"` uses the true positions; `"plain"` resizes as the published method does. The
+stride follows from the sizes of map and view. Raises `ValueError` if they fit no backbone.
 """
 
 from functools import lru_cache
@@ -19,17 +19,17 @@ from ssenet_core.models.catalogue import OUTPUT_STRIDES
 
 
 def stride_of(cells: tuple[int, ...], view: tuple[int, int]) -> int:
-    """Pixels between neighbouring cells of the class maps of a view.
+    """Output stride: pixels between neighbouring cells of the class maps of a view.
 
     Args:
         cells: height and width of the class maps.
         view: height and width of the view, pixels.
 
     Raises:
-        ValueError: no backbone has so many cells on such a view.
+        ValueError: the sizes fit no output stride.
     """
     for stride in OUTPUT_STRIDES:
-        # Two strides fit where there is one cell alone: it is at pixel 0 at either.
+        # A single cell fits both strides: it is centred on pixel 0 with either.
         if tuple(-(-edge // stride) for edge in view) == tuple(cells):
             return stride
     raise ValueError(
@@ -41,7 +41,7 @@ def stride_of(cells: tuple[int, ...], view: tuple[int, int]) -> int:
 def maps_to_pixels(
     maps: Tensor, view: tuple[int, int], size: tuple[int, int], alignment: str
 ) -> Tensor:
-    """Bilinear class maps at an image's pixels.
+    """Class maps resampled bilinearly to an image's pixels.
 
     Args:
         maps: (batch, classes, h, w), made from a view of the whole image.
@@ -55,7 +55,7 @@ def maps_to_pixels(
     if alignment == "plain":
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
     stride = stride_of(maps.shape[2:], view)
-    for axis in (3, 2):  # whole rows last: they are the quicker to gather
+    for axis in (3, 2):  # rows last: they are contiguous
         pixels, length = size[axis - 2], view[axis - 2]
         places = torch.arange(pixels, dtype=torch.float64, device=maps.device)
         maps = _between_cells(maps, axis, ((places + 0.5) * (length / pixels) - 0.5) / stride)
@@ -69,7 +69,7 @@ def maps_to_view(
     other: tuple[int, int],
     alignment: str,
 ) -> Tensor:
-    """Class maps of one view at the cells of another view of the same image.
+    """Class maps of one view resampled to the cells of another view of the same image.
 
     Args:
         maps: (batch, classes, h, w), made from a view of `view` pixels.
@@ -95,10 +95,10 @@ def maps_to_view(
 def maps_to_view_pixels(
     maps: Tensor, view: tuple[int, int], other: tuple[int, int], alignment: str
 ) -> Tensor:
-    """Class maps of one view at the pixels of another view of the same image.
+    """Class maps of one view resampled to the pixels of another view of the same image.
 
-    As published, they are brought to their own view's pixels and resized from there to the other's,
-    both bilinearly. One small matrix an axis does both, without the maps in between.
+    As published, they are up-sampled to their own view's pixels, and those are resized to the
+    other's, both bilinearly. One small matrix per axis does both at once.
 
     Args:
         maps: (batch, classes, h, w), made from a view of `view` pixels.
@@ -115,7 +115,7 @@ def maps_to_view_pixels(
 
 
 def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
-    """Mean over a view's pixels of class maps that are resized to them, bilinearly as published.
+    """Global average pooling of class maps up-sampled to their view's pixels, as published.
 
     Args:
         maps: (batch, classes, h, w), made from a view of `view` pixels.
@@ -126,7 +126,7 @@ def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
     """
     edges = list(zip(maps.shape[2:], view, strict=True))
     if all(pixels % cells == 0 for cells, pixels in edges):
-        return maps.mean(dim=(2, 3))  # a whole factor counts every cell alike
+        return maps.mean(dim=(2, 3))  # an integer factor weights all cells equally
     weights = [
         _through_pixels(cells, pixels, pixels, None).mean(axis=0, keepdims=True)
         for cells, pixels in edges
@@ -134,13 +134,13 @@ def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
     return _apply(maps, *weights).flatten(1)
 
 
-def cell_pixels(cells: tuple[int, int], view: tuple[int, int], alignment: str) -> Tensor:
-    """The row and column in a view, pixels, that each cell of its class maps stands for.
+def cell_centres(cells: tuple[int, int], view: tuple[int, int], alignment: str) -> Tensor:
+    """Rows and columns, in pixels of a view, of the centres of its class maps' cells.
 
     Args:
         cells: height and width of the class maps.
         view: height and width of the view, pixels.
-        alignment: "cells" or "plain" (the middle of the cell's share of the view).
+        alignment: "cells" or "plain", see the module.
 
     Returns:
         (*cells, 2) float64.
@@ -152,19 +152,29 @@ def cell_pixels(cells: tuple[int, int], view: tuple[int, int], alignment: str) -
     return grid * stride_of(cells, view)
 
 
-def pixel_cells(
+def pixels_to_cells(
     pixels: Tensor, view: tuple[int, int], cells: tuple[int, int], alignment: str
 ) -> Tensor:
-    """The inverse of `cell_pixels`: rows and columns (..., 2) of a view as fractional cells."""
+    """Rows and columns in pixels of a view as fractional cells: the inverse of `cell_centres`.
+
+    Args:
+        pixels: (..., 2) float64.
+        view: height and width of the view, pixels.
+        cells: height and width of the class maps.
+        alignment: "cells" or "plain".
+
+    Returns:
+        (..., 2) float64.
+    """
     if alignment == "plain":
         return (pixels + 0.5) * pixels.new_tensor(cells) / pixels.new_tensor(view) - 0.5
     return pixels / stride_of(cells, view)
 
 
 def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
-    """Linear interpolation along one axis; positions outside take the last cell.
+    """Linear interpolation along one axis; positions outside take the outermost cell's value.
 
-    Two cells a position: memory is linear in an image's pixels, where a matrix is not.
+    It gathers two cells per position, so memory is linear in the image's pixels.
     """
     last = maps.shape[axis] - 1
     clamped = positions.clamp(0, last)
@@ -176,9 +186,9 @@ def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _interpolation(positions: tuple[float, ...], cells: int) -> NDArray[np.float64]:
-    """`_between_cells` as a matrix (positions, cells), whose gradient adds in one order on GPUs.
+    """`_between_cells` as a matrix (positions, cells), whose gradient is deterministic on GPUs.
 
-    It is kept as an array: a tensor would carry the mode that it was made in to later calls.
+    The cache holds an array, as a tensor made in inference mode could not be used in training.
     """
     clamped = np.clip(positions, 0, cells - 1)
     distance = np.abs(clamped[:, None] - np.arange(cells))
@@ -187,7 +197,7 @@ def _interpolation(positions: tuple[float, ...], cells: int) -> NDArray[np.float
 
 @lru_cache(maxsize=64)
 def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> NDArray[np.float64]:
-    """Along one axis, from cells to their view's pixels to another view's: (other, cells).
+    """Matrix (other, cells) of one axis: from cells to their view's pixels to another view's.
 
     Args:
         stride: pixels between cells; None for plain resizing.
@@ -200,7 +210,7 @@ def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> ND
 
 
 def _resized_places(before: int, after: int) -> tuple[float, ...]:
-    """Where plain resizing of an axis takes its values."""
+    """Positions in an axis of `before` pixels that plain resizing to `after` samples."""
     return tuple((place + 0.5) * before / after - 0.5 for place in range(after))
 
 

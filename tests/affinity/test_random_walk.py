@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ssenet_core.affinity.pairs import offsets, pair_affinities
-from ssenet_core.affinity.walk import _chebyshev_coefficients, propagate
+from ssenet_core.affinity.random_walk import _chebyshev_coefficients, propagate
 
 PATHS = [
     pytest.param(False, id="slices"),

@@ -1,10 +1,11 @@
-"""Random walk of score maps along affinities, without any power of the transition matrix.
+"""Random walk of score maps along affinities, without powers of the transition matrix.
 
-With A the symmetric matrix of affinities, 1 on its diagonal, raised to `beta` elementwise, and D
-the diagonal matrix of its column sums, T = A D^-1 has columns that sum to one, and the walk's
-answer is scores · T^n. T = D^1/2 S D^-1/2 with S = D^-1/2 A D^-1/2 symmetric, its spectrum in
-[-1, 1]. There, x^n is a series of Chebyshev polynomials with non-negative coefficients that sum to
-one, nearly all of it within a few times sqrt(n) terms: 96 products with S do for n = 256.
+Let A be the symmetric matrix of affinities, 1 on its diagonal, raised to `beta` elementwise, and D
+the diagonal matrix of its column sums. The columns of T = A D^-1 sum to one, and the walk's result
+is scores · T^n (AffinityNet). T = D^1/2 S D^-1/2, where S = D^-1/2 A D^-1/2 is symmetric with
+spectrum in [-1, 1]. On that interval x^n is a series of Chebyshev polynomials with non-negative
+coefficients that sum to one, concentrated in a few times sqrt(n) terms: n = 256 takes 96 products
+with S. `propagate` raises `ValueError` if the sizes of scores and affinities differ.
 """
 
 import warnings
@@ -18,9 +19,9 @@ from torch import Tensor
 
 from ssenet_core.affinity.pairs import PairWindow, offsets, pair_windows, radius_of
 
-# Coefficients dropped from the series, together. The answer's relative error is at most this times
-# the square root of (cells x the ratio of column sums): under 1e-6 for 10,000 cells.
-DROPPED = 1e-9
+# Sum of the truncated coefficients. The result's relative error is at most this times the square
+# root of (cells x ratio of the largest to the smallest column sum): below 1e-6 for 10,000 cells.
+TRUNCATED = 1e-9
 
 Product = Callable[[Tensor, Tensor | None], Tensor]
 Weights = Iterator[tuple[PairWindow, Tensor]]
@@ -30,21 +31,24 @@ Weights = Iterator[tuple[PairWindow, Tensor]]
 def propagate(
     scores: Tensor, affinities: Tensor, *, beta: float, steps: int, sparse: bool | None = None
 ) -> Tensor:
-    """Scores after a random walk, scores · T^steps: each a weighted mean of a cell's surroundings.
+    """Scores after a random walk, scores · T^steps (AffinityNet).
 
-    Computed in float64. Memory is linear in the cells.
+    Computed in float64. Memory is linear in the number of cells.
 
     Args:
         scores: (K, h, w).
-        affinities: of the pairs of cells, (pairs, h, w) in [0, 1], as `pair_affinities` lays them
-            out, on the device of the scores.
-        beta: power of each affinity; a higher one keeps the walk within borders.
+        affinities: (pairs, h, w) in [0, 1], in the layout of `pair_affinities`, on the scores'
+            device.
+        beta: exponent of the affinities; a higher one confines the walk to objects.
         steps: number of steps, 256 in AffinityNet.
         sparse: multiply by a sparse matrix (MKL; a few times faster on a CPU) or by shifted slices
-            of the affinities (any device); None takes the faster that there is.
+            of the affinities (any device); None: the faster one available.
 
     Returns:
         (K, h, w), of the type of `scores`.
+
+    Raises:
+        ValueError: scores and affinities differ in size.
     """
     if scores.shape[1:] != affinities.shape[1:]:
         raise ValueError(f"scores {tuple(scores.shape)}, affinities {tuple(affinities.shape)}")
@@ -63,7 +67,7 @@ def propagate(
 
 
 def _column_sums(affinities: Tensor, beta: float) -> Tensor:
-    """D, (h, w) float64: each cell's sum of its affinities to the power beta, and 1 for itself."""
+    """The diagonal of D, (h, w) float64: each cell's sum of affinities^beta, its own 1 included."""
     height, width = affinities.shape[1:]
     sums = affinities.new_ones((height, width), dtype=torch.float64)
     for place, first, second in pair_windows(height, width, radius_of(len(affinities))):
@@ -74,9 +78,9 @@ def _column_sums(affinities: Tensor, beta: float) -> Tensor:
 
 
 def _weights(affinities: Tensor, sums: Tensor, beta: float) -> Weights:
-    """S without its diagonal: offset by offset its pairs, and their entries as a float64 window.
+    """The entries of S without its diagonal, offset by offset: the pairs and a float64 window.
 
-    One offset at a time, as all of them in float64 would take as much memory as the matrix.
+    All offsets at once would take as much memory as the matrix.
     """
     height, width = sums.shape
     scale = sums.rsqrt()
@@ -86,7 +90,7 @@ def _weights(affinities: Tensor, sums: Tensor, beta: float) -> Weights:
 
 
 def _power_series(product: Product, start: Tensor, steps: int) -> Tensor:
-    """S^steps · start as a Chebyshev series, by the recurrence T_k+1 = 2 S T_k - T_k-1."""
+    """S^steps · start as a Chebyshev series with the recurrence T_k+1 = 2 S T_k - T_k-1."""
     coefficients = _chebyshev_coefficients(steps)
     result = coefficients[0] * start
     before, now = None, start
@@ -99,9 +103,9 @@ def _power_series(product: Product, start: Tensor, steps: int) -> Tensor:
 
 @cache
 def _chebyshev_coefficients(power: int) -> tuple[float, ...]:
-    """Coefficients of x^power on [-1, 1], cut where the rest sums to less than `DROPPED`.
+    """Chebyshev coefficients of x^n, n = power, truncated where the rest sums to < `TRUNCATED`.
 
-    That of T_k is 2^(1 - n) C(n, (n - k) / 2), half of it for k = 0, and 0 where n - k is odd.
+    That of T_k is 2^(1 - n) C(n, (n - k) / 2), half of that for k = 0, and 0 if n - k is odd.
     """
     coefficients = [0.0] * (power + 1)
     for order in range(power % 2, power + 1, 2):
@@ -109,7 +113,7 @@ def _chebyshev_coefficients(power: int) -> tuple[float, ...]:
         choices = lgamma(power + 1) - lgamma(few + 1) - lgamma(many + 1)
         coefficients[order] = exp(choices - power * log(2)) * (2 if order else 1)
     rest = 0.0
-    while rest + coefficients[-1] < DROPPED:
+    while rest + coefficients[-1] < TRUNCATED:
         rest += coefficients.pop()
     return tuple(coefficients)
 
@@ -130,11 +134,11 @@ def _sliced_product(weights: Weights, sums: Tensor) -> Product:
 
 
 def _sparse_product(weights: Weights, sums: Tensor, pairs: int) -> Product:
-    """Product with S as a sparse matrix: the recurrence's step is one call of the library."""
+    """Product with S as a sparse matrix; a step of the recurrence is one call of `addmm`."""
     matrix = _doubled_matrix(weights, sums, pairs)
 
     def product(now: Tensor, before: Tensor | None) -> Tensor:
-        # The columns of the matrix product are the maps: (cells, K).
+        # (K, h, w) to (cells, K): the columns are the maps.
         columns = now.flatten(1).T
         if before is None:
             result = (matrix @ columns).div_(2)
@@ -148,9 +152,9 @@ def _sparse_product(weights: Weights, sums: Tensor, pairs: int) -> Product:
 def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
     """2 S as a sparse CSR matrix (cells, cells).
 
-    All rows have the same number of entries, so that they are written where they stay: by ascending
-    column the pairs that end in the cell, itself, the pairs that it begins. Where a pair's other
-    cell is outside the grid the entry is 0, and its column any.
+    All rows have the same number of entries, in ascending order of columns: the pairs that end in
+    the cell, the cell itself, the pairs that begin in it. If a pair's other cell is outside the
+    grid, the entry is 0 and its column arbitrary.
     """
     width, cells = sums.shape[1], sums.numel()
     values = sums.new_zeros((*sums.shape, 2 * pairs + 1))
@@ -164,7 +168,7 @@ def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
     columns = torch.arange(cells, **whole)[:, None] + steps
     starts = torch.arange(0, values.numel() + 1, len(steps), **whole)
     with warnings.catch_warnings():
-        # torch announces, once, that sparse CSR matrices are new and that it does not check them.
+        # torch warns once that sparse CSR matrices are in beta state.
         warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
         return torch.sparse_csr_tensor(
             starts, columns.clamp_(0, cells - 1).flatten(), values.flatten(), (cells, cells)

@@ -107,6 +107,7 @@ class Segmenter:
             crf=crf,
             precision=precision,
             antialias=facts.settings.antialias,
+            longest_edge=facts.longest_edge,
         )
 
     def __call__(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -160,7 +161,11 @@ def fitting_scales(trained: Sequence[float]) -> tuple[float, ...]:
     """
     smallest, largest = trained
     known = tuple(scale for scale in USUAL_SCALES if smallest <= scale <= largest)
-    return known or tuple(dict.fromkeys((smallest, (smallest + largest) / 2, largest)))
+    return (
+        known
+        if len(known) > 1
+        else tuple(dict.fromkeys((smallest, (smallest + largest) / 2, largest)))
+    )
 
 
 def _photograph(image: Image.Image | NDArray[np.uint8]) -> Image.Image:

@@ -71,6 +71,22 @@ def test_odd_sizes(segmenter: Segmenter, size: tuple[int, int]) -> None:
     assert segmenter(photograph(*size)).shape == (size[1], size[0])
 
 
+def test_a_photograph_is_looked_at_in_the_size_of_the_training(segmenter: Segmenter) -> None:
+    """Whatever its own size: twice as many pixels, and the same labels at twice the size."""
+    image = photograph(48, 32)
+    sized = Segmenter(segmenter.network, segmenter.classes[1:], longest_edge=48)
+    labels, large = sized(image), sized(image.resize((192, 128), Image.Resampling.BICUBIC))
+    assert large.shape == (128, 192)
+    assert np.mean(large[2::4, 2::4] == labels) > 0.97
+    planes = sized.probabilities(image.resize((96, 64)))
+    assert planes.shape == (3, 64, 96)
+    np.testing.assert_array_equal(
+        planes.argmax(axis=0), sized.labels(image.resize((96, 64)), (96, 64))
+    )
+    # Seen at four times the size without it, other labels come out.
+    assert np.mean(segmenter(image.resize((192, 128)))[2::4, 2::4] == labels) < 0.97
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "1"])
 def test_an_image_of_any_mode_is_its_rgb_array(segmenter: Segmenter, mode: str) -> None:
     image = photograph().convert(mode)

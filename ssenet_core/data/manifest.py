@@ -5,6 +5,7 @@ file that is no manifest, an image that is not in it, and one that changed since
 """
 
 import logging
+import statistics
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -144,6 +145,11 @@ class Manifest(BaseModel):
     def without_classes(self) -> int:
         """Number of images that are known to have none of the classes."""
         return sum(record.tags == () for record in self.images)
+
+    @property
+    def longest_edge(self) -> int:
+        """The median of the images' longest edges, pixels; `ValueError` where there are none."""
+        return round(statistics.median(max(r.width, r.height) for r in self.images))
 
     @property
     def originals(self) -> list[Original]:

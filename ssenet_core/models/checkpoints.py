@@ -34,21 +34,37 @@ class CheckpointInfo(Generic[S]):
     Attributes:
         settings: of its training.
         classes: foreground class names.
+        longest_edge: of the training images, the median, pixels; None where it is not known.
     """
 
     settings: S
     classes: list[str]
+    longest_edge: int | None = None
 
 
 def save_checkpoint(
-    path: str | Path, network: nn.Module, *, settings: AnyTraining, classes: Sequence[str]
+    path: str | Path,
+    network: nn.Module,
+    *,
+    settings: AnyTraining,
+    classes: Sequence[str],
+    longest_edge: int | None = None,
 ) -> None:
-    """Write a trained network atomically; `torch.load(weights_only=True)` reads the file."""
+    """Write a trained network atomically; `torch.load(weights_only=True)` reads the file.
+
+    Args:
+        path: of the checkpoint.
+        network: as trained.
+        settings: of its training.
+        classes: foreground class names.
+        longest_edge: of the training images, pixels.
+    """
     content = {
         "format_version": FORMAT_VERSION,
         "kind": settings.stage,
         "settings": settings.used_in_training(),
         "classes": list(classes),
+        "longest_edge": longest_edge,
         "normalisation": _normalisation(network),
         "state": network.state_dict(),
     }
@@ -79,7 +95,12 @@ def load_checkpoint(
             f"found {found[0]} version {found[1]}; train it again by the workflow"
         )
     try:
-        info = CheckpointInfo(kind.model_validate(content["settings"]), list(content["classes"]))
+        edge = content.get("longest_edge")
+        info = CheckpointInfo(
+            kind.model_validate(content["settings"]),
+            list(content["classes"]),
+            None if edge is None else int(edge),
+        )
         network = _filled_network(info, content, Path(path).stat().st_size)
     except Exception as error:  # arbitrary settings raise arbitrary errors
         raise SSENetError(

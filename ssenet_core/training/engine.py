@@ -59,6 +59,7 @@ class Training:
         classes: foreground class names, for the checkpoint.
         data: checksum of what the dataset reads, for the resume key.
         pictures: draws what the network sees, for TensorBoard, whenever a resume point is saved.
+        longest_edge: of the images, for the checkpoint, pixels.
     """
 
     network: Any
@@ -68,6 +69,7 @@ class Training:
     classes: tuple[str, ...]
     data: str
     pictures: Pictures | None = None
+    longest_edge: int | None = None
 
     @property
     def kind(self) -> str:
@@ -124,7 +126,9 @@ def new_training(
     if weights is not None:
         load_backbone_weights(network.backbone, weights)
         data += sha256_file(weights)
-    return Training(network, dataset, loss, settings, images.classes, data, pictures)
+    return Training(
+        network, dataset, loss, settings, images.classes, data, pictures, images.longest_edge
+    )
 
 
 def fit(training: Training, run: TrainingRun) -> None:
@@ -273,7 +277,13 @@ def _finish(
 ) -> None:
     """Write metrics and checkpoint; the resume point is no longer needed."""
     table.write(run.metrics)
-    save_checkpoint(run.checkpoint, network, settings=training.settings, classes=training.classes)
+    save_checkpoint(
+        run.checkpoint,
+        network,
+        settings=training.settings,
+        classes=training.classes,
+        longest_edge=training.longest_edge,
+    )
     resume.remove()
     LOG.info(
         "%s trained on %d images in %d steps; last loss %.4f",

@@ -90,7 +90,7 @@ def test_a_resume_point_is_of_its_first_weights(tmp_path: Path) -> None:
             metrics=tmp_path / "metrics.csv",
             weights=None if seed is None else write_network(tmp_path / "first.pt", seed),
         )
-        images = SimpleNamespace(classes=CLASSES)
+        images = SimpleNamespace(classes=CLASSES, longest_edge=64)
         keys.append(new_training(run, TINY["cam"], images, None, None).data)  # type: ignore[arg-type]
     none, first, again, other = keys
     assert first == again

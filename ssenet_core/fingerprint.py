@@ -1,8 +1,8 @@
 """Fingerprints of code: what a stage's result depends on besides its settings and its inputs.
 
-In: names of modules. Out: a digest of their syntax trees and of those of everything inside this
-package that they import, found without importing anything. Comments, docstrings and layout do not
-count. An import by a computed name is not seen.
+A fingerprint is a digest of modules' syntax trees and of those of everything inside this package
+that they import, found without importing anything. Comments, docstrings and layout do not count. An
+import by a computed name is not seen. Raises `SSENetError` for a file that is not valid Python.
 """
 
 import ast

@@ -1,6 +1,7 @@
 """Training of AffinityNet: features whose distances say whether neighbours share a class.
 
-In: the manifest and the two CRF answers of each training image. Out: a checkpoint. No mask is read.
+It learns from the posteriors of the two dense CRFs of each training image; no mask is read.
+`train_affinity` raises `SSENetError` for labels that are missing, and as `training.engine.fit`.
 """
 
 from pathlib import Path

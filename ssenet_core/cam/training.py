@@ -1,8 +1,8 @@
 """Training of the CAM network: two views of a crop, tags, Eq. 1 of the paper.
 
-In: a manifest with tags; an image may have none of the classes. Out: a checkpoint. The second view
-is the first one scaled, flipped or rotated, as `ser.transforms` says; with `ser.weight` 0 it is
-left out and the same code trains the baseline. No mask is read.
+The second view is the first one scaled, flipped or rotated, as `ser.transforms` says; with
+`ser.weight` 0 it is left out and the same code trains the baseline. No mask is read. `train_cam`
+raises `SSENetError` as `training.engine.fit`.
 """
 
 import csv

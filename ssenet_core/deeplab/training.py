@@ -1,6 +1,7 @@
 """Training of DeepLab on pseudo labels.
 
-In: the manifest and the pseudo labels of the train split. Out: a checkpoint. No mask is read.
+No mask is read. `train_deeplab` raises `SSENetError` for labels that are missing, and as
+`training.engine.fit`.
 """
 
 from pathlib import Path

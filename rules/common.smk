@@ -6,7 +6,6 @@ from copy import copy
 from functools import cache
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 # Jobs import the library that lies beside this workflow, whatever else is installed.
@@ -31,7 +30,8 @@ def clean(function, *arguments):
     try:
         return function(*arguments)
     except SSENetError as error:
-        raise WorkflowError(str(error)) from None
+        # Snakemake would add lines of these files to an exception of its own.
+        raise SystemExit(f"error: {error}") from None
 
 
 plan = clean(Plan, config, workflow.configfiles)

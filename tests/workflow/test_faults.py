@@ -21,6 +21,7 @@ def test_a_mistake_in_the_config_ends_before_any_job(fresh: Tree) -> None:
     assert "did you mean epochs?" in run.stdout
     assert "refine.alpha: found '1.5', input should be less than 1" in run.stdout
     assert "Traceback" not in run.stdout
+    assert ".smk" not in run.stdout
     assert not fresh.results.exists()
 
 

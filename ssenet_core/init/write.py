@@ -30,6 +30,7 @@ from ssenet_core.init.choose import (
     first_weights,
     this_machine,
 )
+from ssenet_core.init.estimate import estimated_minutes
 from ssenet_core.init.survey import Splits, Survey, check_masks, split, survey
 from ssenet_core.io.files import write_text
 from ssenet_core.models.catalogue import IMAGENET_WEIGHTS
@@ -102,7 +103,7 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
     Raises:
         SSENetError: photographs, tags, masks, lists or weights are bad; or a file is there already.
     """
-    machine = machine or this_machine()
+    measured, machine = machine is None, machine or this_machine()
     name, out = request.dataset, request.file
     lists, results = out.with_name(f"{out.stem}.lists"), out.parent / "results" / name
     found = survey(request.folder, request.tags, request.classes, request.working_size)
@@ -138,6 +139,18 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         "",
         *steps.splitlines(),
         *([] if machine.gpu or weights else ["", MEASURED]),
+        *(_how_long(out, found, splits, machine) if measured and weights else ()),
+    ]
+
+
+def _how_long(out: Path, found: Survey, splits: Splits, machine: Machine) -> list[str]:
+    """How long the run will take; nothing for a GPU, whose share of the time is another."""
+    if machine.gpu:
+        return []
+    minutes = estimated_minutes(out, len(splits.train), len(found.classes), machine.cores)
+    return [
+        "",
+        f"How long: about {max(1, round(minutes))} min on this machine, measured on 3 steps.",
     ]
 
 

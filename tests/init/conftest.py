@@ -5,6 +5,14 @@ from pathlib import Path
 import pytest
 from own_photos import TAGS, save
 
+from ssenet_core.init import write
+
+
+@pytest.fixture(autouse=True)
+def _no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is trained for an estimate, which takes seconds; test_estimate.py measures."""
+    monkeypatch.setattr(write, "estimated_minutes", lambda *_: 7.4)
+
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -36,6 +36,7 @@ def test_tags_alone(photos: Path, capsys) -> None:
     assert "cat 4, dog 6, potted plant 4" in told
     assert "10 to train, none to validate" in told
     assert "ssenet run Zo-s-photos.yaml\n" in told
+    assert "How long: about 7 min on this machine" in told
     assert "no masks, so nothing is scored" in told
 
 

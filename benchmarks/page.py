@@ -37,6 +37,7 @@ SCRIPTS = {
     "dag": False,
     "growth": True,
     "growth_images": False,
+    "large_photographs": False,
     "full_size": False,
     "whole_run": False,
 }

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from compare import must, options, row, verdict
@@ -52,7 +51,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         few = write_photographs(root, 16, folder=given.images)
-        many = [replace(few[i % len(few)], id=f"image_{i:06d}") for i in range(IMAGES)]
+        many = [
+            few[i % len(few)].model_copy(update={"id": f"image_{i:06d}"}) for i in range(IMAGES)
+        ]
         write_split(root / "manifest.json", many)
         command = [sys.executable, __file__, "--first-batch", str(root / "manifest.json")]
         environment = {**os.environ, "OMP_NUM_THREADS": "2"}

@@ -62,7 +62,7 @@ if plan.originals:
                 params:
                     dataset=uncompared(plan.source.plain()),
                     ids=ids,
-                    files=plan.originals_digest(split, ids),
+                    files=plan.originals_digest(split, shard),
                     working_size=plan.source.working_size,
                     code=code("prepare_images", "ssenet_core.data.prepare"),
                 message:

@@ -188,11 +188,13 @@ class Plan:
         """
         return files_digest(self.source, split, ids, labels_only=bool(self.originals))
 
-    def originals_digest(self, split: str, ids: Iterable[str]) -> str:
-        """A text that changes when the photographs or masks behind some ids do."""
+    def originals_digest(self, split: str, shard: int) -> str:
+        """A text that changes when the photographs or masks of a shard do."""
+        ids = self.shards[split][shard]
         masks = self.masks(split, ids)
         return originals_digest(
-            [file for image in ids for file in (self.originals[image], masks.get(image))]
+            [file for image in ids for file in (self.originals[image], masks.get(image))],
+            f"{self.results}/prepared/{split}.shards/{shard}.json",
         )
 
     def masks(self, split: str, ids: Iterable[str]) -> dict[str, Path]:

@@ -124,7 +124,7 @@ def test_the_gallery_shows_a_chain_in_all_stages() -> None:
 def test_a_file_that_gives_a_key_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text("run: {gallery: 1}\nrun: {gallery: 2}\n")
-    with pytest.raises(SSENetError, match="run stands in line 1 too"):
+    with pytest.raises(SSENetError, match="run is in line 1 too"):
         Plan(yaml.safe_load(file.read_text()), [file])
 
 

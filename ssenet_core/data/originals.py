@@ -7,8 +7,10 @@ The workflow asks while it is read, so nothing slow is imported here. `find_orig
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from ssenet_core.errors import SSENetError, listing
+from ssenet_core.io.files import read_json, sha256_file
 from ssenet_core.settings import DatasetSettings
 
 PHOTOGRAPH_SUFFIXES = (
@@ -85,15 +87,42 @@ def working_dataset(
     )
 
 
-def originals_digest(files: Iterable[Path | None]) -> str:
-    """A text that changes when photographs or masks do, by their sizes and dates."""
-    states = [(str(file), *_state(file)) if file else None for file in files]
+def originals_digest(files: Iterable[Path | None], record: str | Path) -> str:
+    """A text that changes when photographs or masks do.
+
+    Their sizes and dates tell; where only a date is another than when they were prepared, their
+    content does.
+
+    Args:
+        files: photographs and masks.
+        record: of their preparation, if there was one.
+    """
+    known = _recorded_states(record)
+    states = [file and (str(file), *_state(file, known.get(str(file)))) for file in files]
     return sha256(repr(states).encode()).hexdigest()[:16]
 
 
-def _state(file: Path) -> tuple[int, int]:
+def file_state(file: Path) -> list[Any]:
+    """Size (bytes), date (nanoseconds) and SHA-256 checksum of a file, for the record."""
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns, sha256_file(file)]
+
+
+def _recorded_states(record: str | Path) -> dict[str, list[Any]]:
+    try:
+        found = read_json(record)["files"]
+    except (SSENetError, KeyError, TypeError):  # none yet, or a damaged one, which is made again
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _state(file: Path, known: Sequence[Any] | None) -> tuple[int, int]:
     try:
         status = file.stat()
     except OSError:  # the job says which file is missing
         return 0, 0
-    return status.st_size, status.st_mtime_ns
+    size, date = status.st_size, status.st_mtime_ns
+    touched = known and known[0] == size and known[1] != date
+    if known and touched and sha256_file(file) == known[2]:
+        return size, known[1]
+    return size, date

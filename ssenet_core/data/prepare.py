@@ -15,7 +15,7 @@ from PIL import Image
 
 from ssenet_core.data.dataset import dataset_root, mask_path
 from ssenet_core.data.manifest import Original
-from ssenet_core.data.originals import find_originals
+from ssenet_core.data.originals import file_state, find_originals
 from ssenet_core.errors import SSENetError, listing
 from ssenet_core.io.files import atomic_path, read_json, write_json
 from ssenet_core.io.images import read_label_png, write_label_png
@@ -50,16 +50,18 @@ def prepare_images(
     root = dataset_root(dataset)
     originals = find_originals(root / dataset.image_dir, [path.stem for path in images])
     truth = {path.stem: path for path in masks}
-    facts, problems = {}, []
+    facts, files, problems = {}, {}, []
     for copy in progress(images, total=len(images), description="photographs"):
         original = originals[copy.stem]
         try:
             photograph = read_photograph(original, dataset.working_size)
             _write_copy(copy, original, photograph)
-            turned = False
+            files[str(original)], turned = file_state(original), False
             if copy.stem in truth:
-                labels, turned = fitting_mask(_existing_mask(dataset, copy.stem), photograph)
+                mask = _existing_mask(dataset, copy.stem)
+                labels, turned = fitting_mask(mask, photograph)
                 write_label_png(truth[copy.stem], labels)
+                files[str(mask)] = file_state(mask)
         except SSENetError as error:
             problems.append(str(error))
             continue
@@ -67,7 +69,7 @@ def prepare_images(
     if problems:
         raise SSENetError(listing(f"{len(problems)} photograph(s) cannot be used", problems))
     content = {name: original.model_dump() for name, original in facts.items()}
-    write_json(record, {"images": content})
+    write_json(record, {"images": content, "files": files})
     _log(facts.values(), record)
 
 

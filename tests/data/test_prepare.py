@@ -1,5 +1,6 @@
 """Working copies of photographs and masks, and the way back to the originals' size."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssenet_core.data.originals import find_originals
+from ssenet_core.data.originals import find_originals, originals_digest
 from ssenet_core.data.prepare import at_original_size, prepare_images, read_originals
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.images import read_label_png, write_label_png
@@ -117,3 +118,27 @@ def test_no_record_but_an_error_for_a_foreign_file(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text('{"images": {"a": {"width": 3}}}')
     with pytest.raises(SSENetError, match="not a record of prepared images"):
         read_originals(tmp_path / "r.json")
+
+
+def test_a_date_alone_changes_no_digest(photos: Path) -> None:
+    photo, mask = photos / "photos" / "p.jpg", photos / "truth" / "p.png"
+    picture(64, 48).save(photo)
+    write_label_png(mask, np.zeros((48, 64), np.uint8))
+    files, record = [photo, None, mask], photos / "0.json"
+    before = originals_digest(files, record)
+    prepare(photos, 64, ["p"], ["p"])
+    assert originals_digest(files, record) == before
+    for file in (photo, mask):
+        os.utime(file, (1, 1))
+    assert originals_digest(files, record) == before
+    content = photo.read_bytes()
+    photo.write_bytes(content[:-1] + b"!")
+    assert originals_digest(files, record) != before
+    photo.write_bytes(content + b" ")
+    assert originals_digest(files, record) != before
+    photo.write_bytes(content)
+    assert originals_digest(files, record) == before
+    record.write_text("damaged")
+    assert originals_digest(files, record) != before
+    mask.unlink()
+    assert originals_digest(files, record) != before

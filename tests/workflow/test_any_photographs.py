@@ -69,14 +69,6 @@ def test_all_kinds_of_photographs_become_masks_of_their_sizes(tmp_path: Path) ->
     }
     assert tree.stale(change, "--", "all", "masks") == {}
     assert "train_cam" in tree.stale(change | {"dataset": {"working_size": 40}})
-    touched = next((tree.path / "photos" / "JPEGImages").glob("*.webp"))
-    touched.touch()
-    assert "Training" not in _made(tree, config)
-
-
-def _made(tree: Tree, config: tuple[str, ...]) -> str:
-    """What a run says that it does."""
-    run = tree.snakemake(*config)
-    assert run.returncode == 0, run.stdout[-8000:]
-    assert "Preparing the" in run.stdout
-    return run.stdout
+    for photograph in (tree.path / "photos" / "JPEGImages").iterdir():
+        photograph.touch()
+    assert tree.stale(change, "--", "all", "masks") == {}

@@ -34,7 +34,7 @@ def one(what: str, photograph: Path, folder: Path) -> None:
         copy = read_photograph(photograph, EDGE)
         copy.image.save(folder / "copy.jpg", quality=95)
     else:
-        from ssenet_core.photographs import segment_photographs
+        from ssenet_core.predict import segment_photographs
         from ssenet_core.segmenter import DENSE_CRF, Segmenter
 
         segmenter = Segmenter.load(folder / "model.pt", "cpu", flip=True, crf=DENSE_CRF)

@@ -50,7 +50,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from ssenet_core.photographs import find_photographs, segment_photographs, skipped_files
+    from ssenet_core.predict import find_photographs, segment_photographs, skipped_files
     from ssenet_core.segmenter import DENSE_CRF, Segmenter
 
     photographs = find_photographs(options.photographs)

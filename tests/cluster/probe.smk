@@ -14,7 +14,7 @@ rule gpu:
         "gpu/{name}.json",
     resources:
         gpu=1,
-        mem_mb=growing(500),
+        mem_mb=growing(1500),  # torch, which the probe loads
     shell:
         "python gpu_probe.py {wildcards.name} {output}"
 

@@ -84,8 +84,11 @@ def read_tag_table(path: str | Path) -> TagTable:
 @lru_cache(maxsize=8)
 def _read_table(path: str, _modified: int, _size: int) -> TagTable:
     reader = _csv_reader(path, read_text(path))
-    image, tags = _columns(path, reader)
-    rows, problems = _plain_rows(path, reader, image)
+    try:
+        image, tags = _columns(path, reader)
+        rows, problems = _plain_rows(path, reader, image)
+    except csv.Error as error:
+        raise SSENetError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
     if tags is None:
         classes = _class_columns(path, rows, [n for n in reader.fieldnames or [] if n != image])
         form = f"a column of 0 and 1 a class ({len(classes)})"
@@ -134,17 +137,14 @@ def _plain_rows(
     """The rows with something in them, and what is wrong with others."""
     rows, problems = [], []
     columns = len(reader.fieldnames or [])
-    try:
-        for cells in reader:
-            if None not in cells and not any((cell or "").strip() for cell in cells.values()):
-                continue  # as spreadsheets leave them at the end
-            if problem := _row_problem(cells, columns, image):
-                problems.append(f"{path}: line {reader.line_num}: {problem}")
-            else:
-                texts = {name: cell.strip() for name, cell in cells.items()}
-                rows.append(_Row(reader.line_num, texts[image], texts))
-    except csv.Error as error:
-        raise SSENetError(f"{path}: line {reader.line_num}: not CSV ({error})") from error
+    for cells in reader:
+        if None not in cells and not any((cell or "").strip() for cell in cells.values()):
+            continue  # as spreadsheets leave them at the end
+        if problem := _row_problem(cells, columns, image):
+            problems.append(f"{path}: line {reader.line_num}: {problem}")
+        else:
+            texts = {name: cell.strip() for name, cell in cells.items()}
+            rows.append(_Row(reader.line_num, texts[image], texts))
     return rows, problems
 
 

@@ -151,7 +151,7 @@ def test_every_bad_row_is_kept_for_the_manifest(tmp_path: Path) -> None:
         assert any(f"line {line}:" in problem for problem in table.problems)
 
 
-@pytest.mark.parametrize("text", ["", "photo,labels\na,cat\n", 'image,tags\na,"cat\n'])
+@pytest.mark.parametrize("text", ["", "photo,labels\na,cat\n", '"\n', 'image,tags\na,"cat\n'])
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "tags.csv"
     path.write_text(text)

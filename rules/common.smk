@@ -89,7 +89,8 @@ def prepared(split, shard):
 
 def prepared_records():
     """The records of all working copies; the training manifest's check goes through all splits."""
-    return [prepared(split, shard) for split, shards in plan.shards.items() for shard in shards]
+    splits = plan.shards if plan.originals else ()
+    return [record for split in splits for record in records("prepare_images", split)]
 
 
 def folder_of(key):

@@ -7,13 +7,13 @@ wrong or missing.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ssenet_core.data.dataset import (
+    SPLITS,
     check_pseudo_eval_subset,
     class_names,
     dataset_root,
@@ -29,17 +29,15 @@ from ssenet_core.data.dataset import (
 from ssenet_core.data.originals import find_originals, originals_digest, working_dataset
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.catalogue import first_weights_file
-from ssenet_core.run import WORKFLOW
 from ssenet_core.settings import (
+    DEFAULTS,
     AnySettings,
+    defaults,
     load,
     merged,
     refuse_repeated_keys,
     starting_variant,
 )
-
-SPLITS = ("train", "pseudo_eval", "val", "test")
-DEFAULTS = WORKFLOW / "config.yaml"
 
 Chain = dict[str, str]  # variant names by stage: cam, affinity, deeplab
 
@@ -76,7 +74,7 @@ class Plan:
         refuse_repeated_keys(files)
         recipes = [str(file) for file in files if Path(file).name != DEFAULTS.name]
         self._download = " ".join(["download what is missing by: ssenet download", *recipes])
-        self.settings = load(merged(yaml.safe_load(DEFAULTS.read_text("utf-8")), config))
+        self.settings = load(merged(defaults(), config))
         found, run = self.settings.dataset, self.settings.run
         self.source = found.model_copy(update={"root": str(dataset_root(found))})
         if missing := missing_voc2012(self.settings):
@@ -194,19 +192,23 @@ class Plan:
         masks = self.masks(split, ids)
         return originals_digest(
             [file for image in ids for file in (self.originals[image], masks.get(image))],
-            f"{self.results}/prepared/{split}.shards/{shard}.json",
+            shard_record(f"{self.results}/prepared", split, shard),
         )
 
     def masks(self, split: str, ids: Iterable[str]) -> dict[str, Path]:
         """The masks to prepare, by id: those that are scored or that labels come from."""
         labelled = "masks" in self.source.tags and split != "test"
-        scored = {image for name in self.scored for image in self.ids[name]}
         paths = {image: mask_path(self.source, image) for image in ids}
         return {
             image: path
             for image, path in paths.items()
-            if path and (image in scored or (labelled and path.exists()))
+            if path and (image in self._scored_ids or (labelled and path.exists()))
         }
+
+    @cached_property
+    def _scored_ids(self) -> set[str]:
+        """Images with ground truth that stages are evaluated on."""
+        return {image for split in self.scored for image in self.ids[split]}
 
     def unlisted_rows(self) -> list[str]:
         """Images with image-level labels that are in no split."""
@@ -294,7 +296,7 @@ class Plan:
         wanted = []
         for shard, ids in self.shards.get(split, {}).items():
             if not awaited:
-                wanted.append(f"{folder}/{split}.shards/{shard}.json")
+                wanted.append(shard_record(folder, split, shard))
             if f"{shard}.json" in done:
                 lost = [name for name in ids if f"{name}{suffix}" not in there]
                 wanted += per_image(f"{folder}/{split}", lost[:1], suffix)
@@ -322,7 +324,7 @@ class Plan:
         if "val" in self.ids:
             folders += [(folder, "val") for folder in self.of_chains("deeplab", predictions)]
         return [
-            f"{folder}/{split}.shards/{shard}.json"
+            shard_record(folder, split, shard)
             for folder, split in folders
             for shard in self.shards[split]
         ]
@@ -466,13 +468,18 @@ class Plan:
     def predictions_shown(self, split: str) -> list[str]:
         """Records of all predictions of a split by the paper's last compared chain, first seed."""
         chain = self.paper_chains(self.settings.paper.compared[-1:])[:1]
-        folder = self.of_chains("deeplab", f"predictions/{split}.shards", chain)[0]
-        return [f"{folder}/{shard}.json" for shard in self.shards[split]]
+        folder = self.of_chains("deeplab", "predictions", chain)[0]
+        return [shard_record(folder, split, shard) for shard in self.shards[split]]
 
 
 def shard_rule(stage: str, split: str, shard: int) -> str:
     """The name of a stage's rule for one shard."""
     return f"{stage}_{split}_{shard:03d}"
+
+
+def shard_record(folder: str, split: str, shard: int) -> str:
+    """The record of a shard's files in a stage's folder."""
+    return f"{folder}/{split}.shards/{shard}.json"
 
 
 def per_image(folder: str, ids: Iterable[str], suffix: str) -> list[str]:

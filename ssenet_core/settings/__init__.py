@@ -1,8 +1,10 @@
 """Typed settings: the content of config.yaml, validated."""
 
 from ssenet_core.settings.reading import (
+    DEFAULTS,
     STAGES,
     Settings,
+    defaults,
     load,
     merged,
     read_configuration,
@@ -40,6 +42,7 @@ from ssenet_core.settings.stages import (
 )
 
 __all__ = [
+    "DEFAULTS",
     "STAGES",
     "AffinitySettings",
     "AffinityTraining",
@@ -66,6 +69,7 @@ __all__ = [
     "Settings",
     "ShapesSettings",
     "Source",
+    "defaults",
     "load",
     "merged",
     "read_configuration",

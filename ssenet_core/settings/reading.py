@@ -39,6 +39,7 @@ from ssenet_core.settings.stages import (
 )
 
 M = TypeVar("M", bound=Section)
+DEFAULTS = WORKFLOW / "config.yaml"
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
 MOST_VALUES = 10_000  # a configuration has some hundreds
 # The parser in C is ten times as fast, but not part of every installation of PyYAML.
@@ -115,12 +116,16 @@ def read_configuration(overlays: Sequence[str | Path]) -> Settings:
     Raises:
         SSENetError: as for `load` and `refuse_repeated_keys`, or a file cannot be read.
     """
-    files = [WORKFLOW / "config.yaml", *overlays]
-    refuse_repeated_keys(files)
-    config: dict[str, Any] = {}
-    for file in files:
+    refuse_repeated_keys([DEFAULTS, *overlays])
+    config = defaults()
+    for file in overlays:
         config = merged(config, _read(file))
     return load(config)
+
+
+def defaults() -> dict[str, Any]:
+    """What `config.yaml` holds; `SSENetError` if it cannot be read."""
+    return _read(DEFAULTS)
 
 
 def _read(path: str | Path) -> dict[str, Any]:

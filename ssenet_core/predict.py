@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES
-from ssenet_core.errors import SSENetError, listing
-from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
-from ssenet_core.io.images import (
+from ssenet_core.data.originals import (
+    PHOTOGRAPH_SUFFIXES,
+    UNREAD_SUFFIXES,
     pictures_in,
     subfolders_with_pictures,
-    write_label_png,
-    write_png,
 )
+from ssenet_core.errors import SSENetError, listing
+from ssenet_core.io.files import LONGEST_ID, is_file, read_json, write_json
+from ssenet_core.io.images import write_label_png, write_png
 from ssenet_core.io.photographs import read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.pictures import label_overlay
@@ -44,7 +44,7 @@ def find_photographs(places: Sequence[str | Path]) -> dict[str, Path]:
         if not place.exists():
             problems.append(f"{place}: no such file or folder")
             continue
-        files = pictures_in(place, PHOTOGRAPH_SUFFIXES) if place.is_dir() else [place]
+        files = pictures_in(place) if place.is_dir() else [place]
         if not files:
             problems.append(f"{place}: no {', '.join(PHOTOGRAPH_SUFFIXES)} file in this folder")
         for file in files:

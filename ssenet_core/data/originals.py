@@ -56,6 +56,20 @@ def photographs_in(folder: str | Path) -> dict[str, list[Path]]:
     return found
 
 
+def pictures_in(folder: Path, suffixes: tuple[str, ...] = PHOTOGRAPH_SUFFIXES) -> list[Path]:
+    """Files of a folder with a photograph's suffix, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def subfolders_with_pictures(folder: Path) -> list[Path]:
+    """Folders in a folder that have pictures in them, sorted."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and pictures_in(path))
+
+
 def image_id(inside: Path) -> str:
     """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
     return "_".join(inside.with_suffix("").parts)

@@ -1,7 +1,7 @@
 """The working copy of a dataset: each photograph upright, in 8-bit sRGB and at most so large.
 
-`prepare_images` raises one `SSENetError` that lists everything that is wrong
-with the photographs and masks of the shard, and then write no record.
+`prepare_images` raises one `SSENetError` that lists everything that is wrong with the photographs
+and masks of the shard, and then writes no record.
 """
 
 import logging
@@ -113,19 +113,28 @@ def fitting_mask(path: Path, photograph: Photograph) -> tuple[NDArray[np.uint8],
         SSENetError: it cannot be read, or fits neither the upright nor the stored photograph.
     """
     labels = read_label_png(path)
-    size, stored = labels.shape[::-1], (photograph.width, photograph.height)
-    turned = size == stored != photograph.upright_size
-    if not turned and size != photograph.upright_size:
-        both = f" upright, {stored[0]}x{stored[1]} as stored (EXIF turns it)"
-        raise SSENetError(
-            f"{path}: expected the photograph's size, {photograph.upright_size[0]}x"
-            f"{photograph.upright_size[1]}{both if photograph.orientation >= 5 else ''}, found "
-            f"{size[0]}x{size[1]}"
-        )
+    turned = drawn_as_stored(path, labels, original_of(path, photograph))
     if turned:
         labels = upright(labels, photograph.orientation)
     copy = Image.fromarray(labels).resize(photograph.image.size, Image.Resampling.NEAREST)
     return np.asarray(copy), turned
+
+
+def drawn_as_stored(path: Path, labels: NDArray[np.uint8], original: Original) -> bool:
+    """Whether a mask was drawn on the stored pixels of a photograph that is to be turned.
+
+    Raises:
+        SSENetError: it fits neither the upright nor the stored photograph.
+    """
+    size, shown = labels.shape[::-1], (original.width, original.height)
+    stored = shown[::-1] if original.orientation >= 5 else shown
+    if size not in {shown, stored}:
+        both = f" upright, {stored[0]}x{stored[1]} as stored (EXIF turns it)"
+        raise SSENetError(
+            f"{path}: expected the image's size {shown[0]}x{shown[1]}"
+            f"{both if original.orientation >= 5 else ''}, found {size[0]}x{size[1]}"
+        )
+    return size != shown
 
 
 def _write_copy(copy: Path, original: Path, photograph: Photograph) -> None:

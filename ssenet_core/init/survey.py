@@ -18,7 +18,7 @@ from ssenet_core.data.check import learning_problem, tags_from_mask
 from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import ImageRecord, Original
 from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES, photographs_in
-from ssenet_core.data.prepare import original_of
+from ssenet_core.data.prepare import drawn_as_stored, original_of
 from ssenet_core.data.tags import (
     TagTable,
     label_values,
@@ -30,7 +30,7 @@ from ssenet_core.data.tags import (
 )
 from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import sha256_file
-from ssenet_core.io.images import read_label_png, read_mask
+from ssenet_core.io.images import check_label_values, read_label_png
 from ssenet_core.io.photographs import read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings, validated
@@ -366,8 +366,9 @@ def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]
     for record in masked:
         path = folder / f"{record.id}.png"
         try:
-            size = _mask_size(path, found.originals[record.id])
-            labels = read_mask(path, size=size, classes=len(found.classes))
+            labels = read_label_png(path)
+            drawn_as_stored(path, labels, found.originals[record.id])
+            check_label_values(path, labels, len(found.classes))
         except SSENetError as error:
             problems.append(str(error))
             continue
@@ -392,14 +393,6 @@ def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]
             f"not judged. {meant}"
         )
     return {record.id for record in masked}, strange
-
-
-def _mask_size(path: Path, original: Original) -> tuple[int, int]:
-    """The size that a mask may have: of the photograph upright, or as it is stored."""
-    upright = original.width, original.height
-    height, width = read_label_png(path).shape
-    turned = original.orientation >= 5 and (width, height) == upright[::-1]
-    return upright[::-1] if turned else upright
 
 
 def split(found: Survey, val: float | str | Path | None, masked: set[str] | None) -> Splits:

@@ -19,22 +19,7 @@ from ssenet_core.io.files import atomic_path, require_plain_file
 VOID = 255  # the label of pixels that do not count
 # Pillow knows many more: for EPS it would run Ghostscript, of some it takes half a file for all.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
 STRETCHED = {"L;2", "L;4"}  # Pillow's names of grey that it multiplies to fill 0 to 255
-
-
-def pictures_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    """Files of a folder whose names end with a picture's suffix, sorted, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    )
-
-
-def subfolders_with_pictures(folder: Path) -> list[Path]:
-    """Folders in a folder that have pictures in them, sorted."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and pictures_in(path))
 
 
 @cache
@@ -110,13 +95,18 @@ def read_mask(path: str | Path, *, size: tuple[int, int], classes: int) -> NDArr
         raise SSENetError(
             f"{path}: expected the image's size {size[0]}x{size[1]}, found {width}x{height}"
         )
+    check_label_values(path, labels, classes)
+    return labels
+
+
+def check_label_values(path: str | Path, labels: NDArray[np.uint8], classes: int) -> None:
+    """Raise an `SSENetError` if labels (H, W) are none of 0 to `classes` and 255."""
     unknown = [int(value) for value in np.unique(labels) if classes < value < VOID]
     if unknown:
         raise SSENetError(
             f"{path}: label values {unknown} are outside the {classes} classes "
             f"(0 to {classes}, and {VOID} for void); are all classes named, in the masks' order?"
         )
-    return labels
 
 
 def load_image(path: str | Path) -> Image.Image:

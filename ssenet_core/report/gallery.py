@@ -18,10 +18,11 @@ from PIL import Image
 
 from ssenet_core.data.dataset import SPLITS
 from ssenet_core.data.manifest import ImageRecord, Manifest, load_manifest
+from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES
 from ssenet_core.errors import SSENetError
 from ssenet_core.evaluation.confusion import LabelError, confusion_matrix, scores
 from ssenet_core.io.files import read_json
-from ssenet_core.io.images import SUFFIXES, VOID, label_picture, read_label_png, write_png
+from ssenet_core.io.images import VOID, label_picture, read_label_png, write_png
 from ssenet_core.io.maps import read_maps, read_refined
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
 from ssenet_core.scores import labels_at_threshold, labels_from_scores, power_of
@@ -336,7 +337,7 @@ def _records(manifests: Mapping[str, Manifest], image: str) -> dict[str, ImageRe
 
 def _plain_id(name: str) -> str:
     path = Path(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in PHOTOGRAPH_SUFFIXES else path.name
 
 
 def _stage_rows(results: Path, subject: Subject) -> Iterator[tuple[str, list[View]]]:

@@ -4,6 +4,7 @@ A dataset is indexed by a `Draw`: image index and epoch. Its augmentation takes 
 from (seed, epoch, index), so a batch is the same whatever the number of loading processes.
 """
 
+import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ssenet_core.errors import SSENetError
+
+
+MIB = 2**20
 
 
 class Draw(NamedTuple):
@@ -92,12 +96,24 @@ def loader(dataset: Dataset[Any], batches: StepBatches, workers: int) -> DataLoa
 
 
 def plain_errors(batches: Iterable[Any]) -> Iterator[Any]:
-    """The batches; a loading process's error without the traceback that the loader makes of it."""
+    """The batches; a loading process's error without the traceback that the loader makes of it.
+
+    Raises:
+        SSENetError: the dataset's own, or shared memory ran out, as in containers, which have little.
+    """
     try:
         yield from batches
     except SSENetError as error:
         name = f"{SSENetError.__module__}.{SSENetError.__qualname__}: "
         raise SSENetError(str(error).rpartition(name)[2].strip()) from None
+    except RuntimeError as error:
+        if "shared memory" not in str(error):
+            raise
+        size = shutil.disk_usage("/dev/shm").total / MIB
+        raise SSENetError(
+            f"the processes that load images ran out of shared memory: /dev/shm has {size:.0f} MiB; "
+            "set compute.workers to 0, or start the container with more (docker run --shm-size=2g)"
+        ) from error
 
 
 def _one_thread(worker: int) -> None:

@@ -1,10 +1,15 @@
 """Batches are a function of seed and step, so that a run can resume anywhere."""
 
 import itertools
+import shutil
+import subprocess
+import sys
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ssenet_core.errors import SSENetError
@@ -27,6 +32,32 @@ def test_an_error_of_a_loading_process_is_one_message(workers: int) -> None:
     with pytest.raises(SSENetError) as caught:
         list(plain_errors(loader(Damaged(), batches, workers)))
     assert str(caught.value) == "a.jpg: cannot be read\n  b.jpg: neither"
+
+
+class Large(Dataset[Tensor]):
+    """Images of 1 MiB."""
+
+    def __getitem__(self, item: object) -> Tensor:
+        return torch.zeros(2**18)
+
+
+def test_little_shared_memory_is_one_message() -> None:
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"]).returncode:
+        pytest.skip("mounting a small /dev/shm is not allowed here")
+    code = (
+        "from tests.training.test_batches import Large, StepBatches, loader, plain_errors\n"
+        "list(plain_errors(loader(Large(), StepBatches(8, 4, first=0, steps=2, seed=0), 1)))"
+    )
+    small = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"'
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", small, "sh", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr.splitlines()[-1].endswith(
+        "SSENetError: the processes that load images ran out of shared memory: /dev/shm has 1 MiB; "
+        "set compute.workers to 0, or start the container with more (docker run --shm-size=2g)"
+    )
 
 
 @given(

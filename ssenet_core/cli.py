@@ -244,6 +244,11 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="longest edge to which photographs are shrunk; default: 500",
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a first look: lower accuracy in a fraction of the time",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
     parser.add_argument("--run", action="store_true", help="run the workflow at once")
     parser.set_defaults(action=_init)

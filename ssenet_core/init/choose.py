@@ -26,9 +26,13 @@ FOLDER = "data/weights"  # of config.yaml
 # How many stages of a kind of backbone stay as they are in the CAM network, and in DeepLab; of
 # AffinityNet the head alone is trained.
 FROZEN = {"resnet": (4, 4), "efficientnet": (6, 7), "convnext": (4, 4)}
+# With first weights: the settings that docs/results.md measures, and the quick ones beside them.
 CROP = 320
+CAM_IMAGES, AFFINITY_IMAGES = 285 * 6, 285 * 5  # seen in a training, by few photographs more often
+CAM_EPOCHS, AFFINITY_EPOCHS = (6, 100), (5, 100)
 DEEPLAB_EPOCHS, DEEPLAB_BATCH = 11, 8
 DEEPLAB_STEPS = (400, 20000)
+QUICK = 0.5  # of the epochs and steps
 CELLS = 16  # pixels: crops are multiples of it
 SMALLEST_CROP = 32
 # Without first weights: a narrow network at a size that its machine can train.
@@ -171,7 +175,8 @@ class Sizes:
     Attributes:
         edge: longest edge of a middling photograph, pixels.
         crop: edge of the training crops, pixels.
-        epochs: of the first classifier, where it starts from random weights.
+        epochs: of the CAM network, or of the first classifier where it starts from random weights.
+        affinity_epochs: of AffinityNet, where its backbone has first weights.
         width: of ResNet-38, as a factor of its channels.
         iterations: DeepLab's training steps.
         views: longest edges of DeepLab's views for prediction, in crops.
@@ -183,6 +188,7 @@ class Sizes:
     edge: int
     crop: int
     epochs: int
+    affinity_epochs: int
     width: float
     iterations: int
     views: tuple[float, ...]
@@ -201,8 +207,18 @@ class Sizes:
         return self.factors(*self.views)
 
 
-def choose_sizes(found: Survey, train: int, machine: Machine, weights: Weights | None) -> Sizes:
-    """Sizes for `train` training images out of the photographs found."""
+def choose_sizes(
+    found: Survey, train: int, machine: Machine, weights: Weights | None, *, quick: bool = False
+) -> Sizes:
+    """Sizes for `train` training images out of the photographs found.
+
+    Args:
+        found: the photographs.
+        train: number of training images.
+        machine: what the sizes are to suit.
+        weights: first weights.
+        quick: less accuracy in a fraction of the time.
+    """
     edge = round(statistics.median(max(r.width, r.height) for r in found.records))
     workers = 1 if machine.cores < MOST_THREADS else 2
     if machine.gpu:
@@ -211,14 +227,24 @@ def choose_sizes(found: Survey, train: int, machine: Machine, weights: Weights |
     by_images = math.ceil(len(found.records) / IMAGES_A_SHARD)
     scratch_crop = SCRATCH_GPU_CROP if machine.gpu else SCRATCH_CROP
     crop = max(SMALLEST_CROP, min(scratch_crop, edge // CELLS * CELLS))
-    steps = _within(round(DEEPLAB_EPOCHS * train / DEEPLAB_BATCH), DEEPLAB_STEPS)
+    share = QUICK if quick else 1.0
+    if weights:
+        epochs = _within(round(CAM_IMAGES / train), CAM_EPOCHS)
+        steps = _within(round(DEEPLAB_EPOCHS * train / DEEPLAB_BATCH), DEEPLAB_STEPS)
+        views = (1.0,) if quick else (1.0, 1.5)
+    else:
+        epochs = _within(round(LEARNT / train), EPOCHS)
+        steps = 2000 if machine.gpu else 800
+        views = (1.0, 1.375, 1.75)
+    affinity_epochs = _within(round(AFFINITY_IMAGES / train), AFFINITY_EPOCHS)
     return Sizes(
         edge=edge,
         crop=CROP if weights else crop,
-        epochs=_within(round(LEARNT / train), EPOCHS),
+        epochs=round(share * epochs),
+        affinity_epochs=round(share * affinity_epochs),
         width=0.25 if machine.gpu else 0.125,
-        iterations=steps if weights else 2000 if machine.gpu else 800,
-        views=(1, 1.5) if weights else (1, 1.375, 1.75),
+        iterations=round(share * steps),
+        views=views,
         shards=max(1, min(max(by_memory, by_images), len(found.records), MOST_SHARDS)),
         threads=max(1, min(machine.cores, MOST_THREADS)),
         workers=workers,

@@ -64,6 +64,7 @@ class Request:
         weights: "imagenet", "none", or a file of a backbone's weights.
         backbone: whose they are; None for the one that a file's names tell, or the usual one.
         working_size: longest edge of the working copies, pixels.
+        quick: less accuracy in a fraction of the time.
         force: overwrite what is there.
     """
 
@@ -77,6 +78,7 @@ class Request:
     weights: str = IMAGENET_WEIGHTS
     backbone: str | None = None
     working_size: int = WORKING_SIZE
+    quick: bool = False
     force: bool = False
 
     @property
@@ -112,7 +114,7 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
     masked, mismatched = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
     weights = first_weights(request.weights, request.backbone)
-    sizes = choose_sizes(found, len(splits.train), machine, weights)
+    sizes = choose_sizes(found, len(splits.train), machine, weights, quick=request.quick)
     file = shlex.quote(str(_from_here(out)))
     table = found.table or lists / "tags.csv"
     text = _rendered(
@@ -122,6 +124,7 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         sizes=sizes,
         machine=machine,
         weights=weights,
+        quick=request.quick,
     )
     files = _list_files(lists, splits) | {out: text}
     if found.table is None:

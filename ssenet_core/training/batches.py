@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ssenet_core.errors import SSENetError
 
-
 MIB = 2**20
 
 
@@ -99,7 +98,7 @@ def plain_errors(batches: Iterable[Any]) -> Iterator[Any]:
     """The batches; a loading process's error without the traceback that the loader makes of it.
 
     Raises:
-        SSENetError: the dataset's own, or shared memory ran out, as in containers, which have little.
+        SSENetError: the dataset's own, or shared memory, of which containers have little, ran out.
     """
     try:
         yield from batches
@@ -111,8 +110,9 @@ def plain_errors(batches: Iterable[Any]) -> Iterator[Any]:
             raise
         size = shutil.disk_usage("/dev/shm").total / MIB
         raise SSENetError(
-            f"the processes that load images ran out of shared memory: /dev/shm has {size:.0f} MiB; "
-            "set compute.workers to 0, or start the container with more (docker run --shm-size=2g)"
+            "the processes that load images ran out of shared memory: /dev/shm has "
+            f"{size:.0f} MiB; set compute.workers to 0, or start the container with more "
+            "(docker run --shm-size=2g)"
         ) from error
 
 

@@ -147,6 +147,36 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
         assert getattr(written, section) == getattr(expected, section)
 
 
+def test_few_photographs_are_seen_more_often(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(57):
+        save(folder / f"{number}.png", number, (320, 2))
+    rows = [f"{number},{'cat' if number % 2 else 'dog'}" for number in range(57)]
+    (tmp_path / "tags.csv").write_text("\n".join(["image,tags", *rows]))
+    write_configuration(Request(folder, tmp_path / "tags.csv"), LAPTOP)
+    written = config_of(tmp_path / "photos.yaml")
+    assert written.cam.defaults.epochs == 5 * 6
+    assert written.affinity.defaults.epochs == 5 * 5
+
+
+def test_a_quick_run_does_less_of_everything(photos: Path) -> None:
+    configs = []
+    for options in ((), ("--quick",)):
+        assert init(photos.name, "tags.csv", "--name", "own", "--force", *options) == 0
+        configs.append(config_of(Path("own.yaml")))
+    usual, quick = configs
+    for stage in ("cam", "affinity"):
+        assert getattr(quick, stage).defaults.epochs == getattr(usual, stage).defaults.epochs / 2
+    assert quick.deeplab.defaults.iterations == usual.deeplab.defaults.iterations / 2
+    views = [config.cam.defaults.inference.scales for config in configs]
+    assert views[1] == views[0][:1]
+    views = [config.deeplab.defaults.prediction.scales for config in configs]
+    assert views[1] == views[0][:1]
+    frozen = [config.cam.defaults.backbone.frozen_stages for config in configs]
+    assert frozen[1] == (*frozen[0], "blocks.5")
+
+
 def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     for number in range(10):
         save(photos / f"Zoë {number}.jpg", number, (500, 40))

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.affinity.pairs import pair_affinities
@@ -23,6 +22,7 @@ from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, check_finite, pick_device
 from ssenet_core.models.networks import AffinityNetwork
 from ssenet_core.scores import (
+    argmax_and_max,
     block_average,
     constant_background,
     power_background,
@@ -80,7 +80,8 @@ def walked_scores(
         network: AffinityNet in evaluation mode.
         image: RGB.
         maps: its normalised class maps, (K, H, W).
-        settings: `random_walk` of the variant.
+        settings: `random_walk` of the variant; with `keep_tagged`, the walk is halved where a class
+            would have no pixel, until each has one. Where none is short enough, it is not halved.
 
     Returns:
         (K + 1, H, W) float32, background first.
@@ -98,13 +99,22 @@ def walked_scores(
     whole = functional.pad(image_tensor(image, network)[None], (0, right, 0, bottom))
     features = check_finite(network(whole).float(), settings.precision)
     affinities = pair_affinities(features, settings.radius, settings.pairs)[0]
-    walked: Tensor = propagate(
-        torch.from_numpy(scores).to(device),
-        affinities,
-        beta=settings.beta,
-        steps=2**settings.steps_log2,
-    )
-    full = functional.interpolate(
-        walked[None].float(), whole.shape[2:], mode="bilinear", align_corners=False
-    )
-    return full[0, :, : image.height, : image.width].cpu().numpy()
+    start = torch.from_numpy(scores).to(device)
+
+    def walk(steps_log2: int) -> NDArray[np.float32]:
+        walked = propagate(start, affinities, beta=settings.beta, steps=2**steps_log2)
+        full = functional.interpolate(
+            walked[None].float(), whole.shape[2:], mode="bilinear", align_corners=False
+        )
+        return full[0, :, : image.height, : image.width].cpu().numpy()
+
+    longest = walk(settings.steps_log2)
+    if not settings.keep_tagged or _has_all_rows(longest):
+        return longest
+    shorter = map(walk, range(settings.steps_log2 - 1, -1, -1))
+    return next(filter(_has_all_rows, shorter), longest)
+
+
+def _has_all_rows(scores: NDArray[np.float32]) -> bool:
+    """Whether each class, a row after the background's, has the highest score at some pixel."""
+    return set(range(1, len(scores))) <= set(np.unique(argmax_and_max(scores)[0]))

@@ -331,6 +331,10 @@ class RandomWalk(Section):
 
     beta: Positive = Field(description="Exponent of the affinities.")
     steps_log2: Number = Field(ge=0, le=16, description="The walk takes 2^steps_log2 steps.")
+    keep_tagged: bool = Field(
+        description="Where an image-level label would have no pixel, the walk is halved until it "
+        "has one."
+    )
     background: Background
     radius: Radius
     pairs: Pairs

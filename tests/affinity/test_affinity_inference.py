@@ -117,6 +117,28 @@ def test_scores_are_the_maps_after_the_steps_of_the_dense_walk(
     assert np.abs(expected[1:].max(axis=(1, 2)) - expected[1:].min(axis=(1, 2))).min() > 0.01
 
 
+@torch.inference_mode()
+def test_a_walk_that_would_lose_a_tag_is_halved_until_it_keeps_it(tmp_path: Path) -> None:
+    network = affinity_network(tmp_path)
+    small = np.zeros((2, *SIZE), np.float32)
+    small[0, :, :20] = 1
+    small[1, 10:28, 30:50] = 1
+    maps = ClassMaps("0", small, np.array(LABELS), {})
+
+    def walk(steps: int, keep: bool, maps: ClassMaps = maps) -> NDArray[np.float32]:
+        over = {"background": {"alpha": 0.3}, "steps_log2": steps, "keep_tagged": keep}
+        return walked_scores(network, Image.fromarray(picture(0)), maps, settings_with(over))
+
+    plain = [walk(steps, keep=False) for steps in range(9)]
+    keeping = [set(np.unique(scores.argmax(axis=0))) >= {1, 2} for scores in plain]
+    longest = max(steps for steps in range(9) if keeping[steps])
+    assert 0 < longest < 8
+    for steps in (8, longest):
+        np.testing.assert_array_equal(walk(steps, keep=True), plain[longest])
+    faint = ClassMaps("0", small * np.float32([[[1]], [[0.01]]]), np.array(LABELS), {})
+    np.testing.assert_array_equal(walk(8, True, faint), walk(8, False, faint))
+
+
 class Kept(nn.Module):
     """AffinityNet with even features that keeps the images that it was shown."""
 

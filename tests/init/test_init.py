@@ -143,7 +143,7 @@ def test_the_sizes_are_the_measured_recipe(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     written = config_of(tmp_path / "photos.yaml")
     expected = load(merged(config, recipe))
-    for section in ("cam", "affinity", "deeplab", "paper"):
+    for section in ("cam", "refine", "affinity", "deeplab", "paper"):
         assert getattr(written, section) == getattr(expected, section)
 
 

@@ -129,7 +129,7 @@ for number in (4, 5):
 
 rule figure1:
     input:
-        pictures=plan.of_cams("evaluation/equivariance.png", settings.paper.compared),
+        pictures=plan.of_cams("evaluation/equivariance.png", plan.compared_cams()),
     output:
         figure=report(
             "<results>/paper/figure1.png",
@@ -156,7 +156,7 @@ rule figure1:
 rule figure2:
     input:
         manifest=f"<results>/manifest/{plan.gallery_split}.json",
-        checkpoints=plan.of_cams("model.pt", settings.paper.compared),
+        checkpoints=plan.of_cams("model.pt", plan.compared_cams()),
     output:
         figure=report(
             "<results>/paper/figure2.png",

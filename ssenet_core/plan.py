@@ -409,6 +409,11 @@ class Plan:
         """Images of a split that the paper's figures show: the gallery's, one at least."""
         return self.gallery_ids(split) or self.ids[split][:1]
 
+    def compared_cams(self) -> list[str]:
+        """The CAM networks that figures compare, of the run's first seed."""
+        compared, seed = self.settings.paper.compared, self.settings.run.seeds[0]
+        return [self.settings.seeded("cam", name, seed) for name in compared]
+
     def table_cams(self, number: int) -> Sequence[str]:
         """The CAM variants of a table's rows; table 3 has none."""
         paper = self.settings.paper
@@ -444,8 +449,7 @@ class Plan:
             SSENetError: the dataset has no ground truth for them.
         """
         self.check_scored("pseudo_eval")
-        compared = self.settings.paper.compared
-        return self.of_cams("evaluation/pseudo_eval_scales.json", compared)
+        return self.of_cams("evaluation/pseudo_eval_scales.json", self.compared_cams())
 
     def check_scored(self, split: str) -> None:
         """Raise an `SSENetError` if a split has no ground truth."""

@@ -39,6 +39,12 @@ def test_each_image_is_in_one_shard_and_pseudo_eval_has_none_of_its_own() -> Non
     assert all(ids for ids in found.shards["train"].values())
 
 
+def test_figures_compare_the_networks_of_the_runs_first_seed() -> None:
+    found = plan(run={"seeds": [2, 0]}, paper={"compared": ["baseline", "ssenet-0.4"]})
+    assert found.compared_cams() == ["baseline@2", "ssenet-0.4@2"]
+    assert [Path(file).parts[3] for file in found.scale_evaluations()] == found.compared_cams()
+
+
 def test_a_dataset_without_masks_is_not_scored(tmp_path: Path) -> None:
     dataset = voc(tmp_path, ids={"train": ["a", "b"], "val": ["c"]}, mask_dir=None)
     found = Plan({"dataset": dataset})

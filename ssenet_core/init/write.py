@@ -31,7 +31,8 @@ from ssenet_core.init.choose import (
     this_machine,
 )
 from ssenet_core.init.estimate import estimated_minutes
-from ssenet_core.init.survey import Splits, Survey, check_masks, split, survey
+from ssenet_core.init.splits import Splits, split
+from ssenet_core.init.survey import Survey, check_masks, survey
 from ssenet_core.io.files import write_text
 from ssenet_core.models.catalogue import IMAGENET_WEIGHTS
 from ssenet_core.settings import DatasetSettings, validated

@@ -15,7 +15,7 @@ from ssenet_core.data.check import configured_splits
 from ssenet_core.data.dataset import class_names, split_ids, tag_table
 from ssenet_core.data.prepare import prepare_images
 from ssenet_core.init.choose import Machine
-from ssenet_core.init.survey import draw_validation
+from ssenet_core.init.splits import draw_validation
 from ssenet_core.init.write import Request, write_configuration, yaml_value
 from ssenet_core.settings import load, merged
 

@@ -199,7 +199,7 @@ def test_imagenet_is_the_usual_start(photos: Path, capsys) -> None:
     assert "weights of resnet50 are not in data/weights/resnet50.pth; ssenet download" in told
     assert "lite0 are not" not in told
     error = failure(capsys, *common, "--backbone", "timm:resnet5")
-    assert "timm has no network 'resnet5'" in error
+    assert "error: backbone: name: timm has no network 'resnet5'" in error
     assert "recipes/voc2012.yaml" in failure(capsys, *common, "--backbone", "resnet38")
     assert "leave out" in failure(capsys, *common, "--backbone", "resnet50", "--weights", "none")
 

@@ -70,7 +70,8 @@ def split(found: Survey, val: float | str | Path | None, masked: set[str] | None
         chosen = draw_validation(candidates, round(val * len(candidates)), tags, found.twins)
         if not chosen:
             raise SSENetError(
-                f"--val {val:g}: of {len(candidates)} photographs none can be spared to validate"
+                f"--val {val:g}: of {len(candidates)} photographs none can be spared to validate; "
+                "take a larger share, or train on all of them without --val"
             )
     elif val is not None:
         chosen = _listed(found, Path(val), masked)

@@ -188,6 +188,11 @@ def _read_tags(
         table = read_tag_table(tags)
     else:
         table = tags_from_annotations(tags) if tags.is_dir() else tags_from_coco(tags)
+    if not table.rows and tags is None:
+        raise SSENetError(
+            f"{folder}: no photograph is in a subfolder, whose name would be its class; give the "
+            "table of tags after the folder: ssenet init FOLDER TAGS"
+        )
     if not table.rows and table.problems:
         raise SSENetError(
             listing(f"{table.path}: no row can be used, nothing is written", table.problems)
@@ -244,7 +249,9 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     """The photographs in a folder by id; not one each where files share a name."""
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
-        raise SSENetError(f"{folder}: expected the folder of the photographs, but {what}")
+        raise SSENetError(
+            f"{folder}: expected the folder of the photographs, which comes first, but {what}"
+        )
     found = photographs_in(folder)
     if not found:
         unread = [path.name for path in folder.rglob("*") if path.suffix.lower() in UNREAD_SUFFIXES]

@@ -24,7 +24,7 @@ from ssenet_core.init.choose import (
     Machine,
     Weights,
     choose_sizes,
-    first_weights,
+    initial_weights,
     this_machine,
 )
 from ssenet_core.init.estimate import estimated_minutes
@@ -106,7 +106,7 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         _refuse_other_results(results, found.folder)
     masked, mismatched = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
-    weights = first_weights(request.weights, request.backbone)
+    weights = initial_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights)
     file = shlex.quote(str(_from_here(out)))
     table = found.table or lists / "tags.csv"
@@ -267,7 +267,7 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
 
 
 def _missing_weights(weights: Weights | None, file: str) -> list[str]:
-    """What to say of first weights that are not here yet."""
+    """What to say of initial weights that are not here yet."""
     if weights is None or weights.awaited is None or Path(weights.awaited).is_file():
         return []
     return [

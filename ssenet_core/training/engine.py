@@ -54,7 +54,7 @@ class Training:
     """What is trained, and on what.
 
     Attributes:
-        network: with its first weights; its `head()` names the layers with new ones.
+        network: with its initial weights; its `head()` names the layers with new ones.
         dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
         loss: the named parts of a batch's loss; "loss" is minimised.
         settings: what the training depends on; their class says which network it is.
@@ -108,7 +108,7 @@ def new_training(
     labels: str = "",
     pictures: Pictures | None = None,
 ) -> Training:
-    """A training of a new network, which has its first weights.
+    """A training of a new network, which has its initial weights.
 
     Args:
         run: the job.

@@ -162,7 +162,7 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     assert crops[0] < crops[1]
 
 
-def test_first_weights_from_a_file(photos: Path, capsys) -> None:
+def test_initial_weights_from_a_file(photos: Path, capsys) -> None:
     torch.save(models.resnet18(weights=None).state_dict(), "net.pth")
     arguments = (photos.name, "tags.csv", "--name", "own", "--weights", "net.pth")
     assert init(*arguments) == 0

@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: setup ## run everything on the embedded dataset and print the scores
+demo: setup ## run everything on the synthetic dataset and print the scores
 	$(BIN)/snakemake --cores $(CORES)
 	@$(BIN)/ssenet results $(RESULTS)/shapes/report/results.json
 	@echo "Report: $(RESULTS)/shapes/report/index.html"

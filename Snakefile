@@ -1,6 +1,6 @@
 """Weakly supervised semantic segmentation from image-level labels.
 
-snakemake --cores 2                                            # the embedded dataset, config.yaml
+snakemake --cores 2                                            # the synthetic dataset, config.yaml
 snakemake --cores 2 --configfile recipes/msrc14.yaml           # another dataset
 snakemake --cores 2 results/shapes/cam/ssenet@3/model.pt       # any file, any variant, any seed
 """

@@ -1,7 +1,7 @@
 """How time and memory of each stage of one image grow with its size: 250 to 2000 pixels.
 
 Photographs are 4 : 3, with two classes; each stage works on arrays in memory, once, on one thread.
-CAM inference takes four scales and their mirror images; the widths are the embedded dataset's and
+CAM inference takes four scales and their mirror images; the widths are the synthetic dataset's and
 the paper's. A size that would take too long is extrapolated by the pixels, from the size before,
 which is what a stage that is linear in them does.
 

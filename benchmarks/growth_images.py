@@ -1,6 +1,6 @@
 """How time and memory of each stage grow with the number of images: the workflow at two sizes.
 
-The workflow runs from the embedded dataset to the report, with as many images to train on as to
+The workflow runs from the synthetic dataset to the report, with as many images to train on as to
 validate, one epoch a training (DeepLab: as many iterations) and a shard a hundred images. A stage's
 time is that of all its jobs, one beside another on two cores; its memory is the largest job's, left
 out where the jobs ended before Snakemake looked. Times are extrapolated along the straight line
@@ -30,7 +30,7 @@ Stages = dict[str, tuple[float, float]]
 
 
 def overlay(images: int) -> dict[str, object]:
-    """The embedded dataset at a size, and one epoch a training."""
+    """The synthetic dataset at a size, and one epoch a training."""
     epoch = {"epochs": 1}
     return {
         "dataset": {"name": "growth", "shapes": {"train": images, "val": images}},

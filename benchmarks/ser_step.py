@@ -28,7 +28,7 @@ Loss = Callable[[nn.Module, Batch], dict[str, Tensor]]
 
 
 def toy_settings(rate: float, compared_at: str) -> CamSettings:
-    """The embedded dataset's `ssenet`, with maps resized as published."""
+    """The synthetic dataset's `ssenet`, with maps resized as published."""
     ser = {"rate": rate, "compared_at": compared_at}
     over = {"backbone": {"freeze_batch_norm": False}, "ser": ser, "alignment": "plain"}
     return changed(toy("cam", "ssenet"), over)
@@ -112,7 +112,7 @@ def case(crop: int, classes: int, batch: int, rate: float, runs: int) -> None:
 
 
 def main() -> None:
-    """The embedded dataset's step, and the paper's crop at its two rates."""
+    """The synthetic dataset's step, and the paper's crop at its two rates."""
     given = options(__doc__, runs=7).parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

@@ -1,4 +1,4 @@
-"""Settings of a variant for the benchmarks: the embedded dataset's, or the paper's recipe."""
+"""Settings of a variant for the benchmarks: the synthetic dataset's, or the paper's recipe."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -37,7 +37,7 @@ def main() -> None:
     ids = evenly_spaced([record.id for record in manifest.images], GALLERY)[:ROWS]
     items = [GalleryItem(name, SPLIT, cam, ALPHA, **folders) for name in ids]
     images = [gallery_image(item, manifest) for item in items]
-    sheet = contact_sheet(images, classes, "The embedded dataset, through all stages")
+    sheet = contact_sheet(images, classes, "The synthetic dataset, through all stages")
     half = sheet.resize((sheet.width * 2 // 3, sheet.height * 2 // 3))
     half.quantize(COLOURS).save(PICTURE, optimize=True)
     print(f"{PICTURE}: {PICTURE.stat().st_size / 1000:.0f} kB")

@@ -5,7 +5,7 @@ rule train_affinity:
     input:
         *records("refine_cam", "train"),
         manifest="<results>/manifest/train.json",
-        weights=first_weights("affinity"),
+        weights=initial_weights("affinity"),
     output:
         checkpoint="<affinity>/model.pt",
         metrics="<affinity>/metrics.csv",

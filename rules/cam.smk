@@ -4,7 +4,7 @@
 rule train_cam:
     input:
         manifest="<results>/manifest/train.json",
-        weights=first_weights("cam"),
+        weights=initial_weights("cam"),
     output:
         checkpoint="<cam>/model.pt",
         metrics="<cam>/metrics.csv",

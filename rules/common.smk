@@ -54,11 +54,11 @@ def asked(function, *arguments):
     return lambda wildcards: clean(function, *arguments)
 
 
-def first_weights(stage):
-    """An input function: the file of a variant's first weights, if it has one."""
+def initial_weights(stage):
+    """An input function: the file of a variant's initial weights, if it has one."""
 
     def weights(wildcards):
-        return clean(plan.first_weights, stage, wildcards[stage], wildcards.cam) or []
+        return clean(plan.initial_weights, stage, wildcards[stage], wildcards.cam) or []
 
     return weights
 

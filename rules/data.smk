@@ -48,7 +48,7 @@ if plan.originals:
                     images=per_image(f"{plan.dataset.root}/{plan.dataset.image_dir}", ids, ".jpg"),
                     masks=per_image(
                         f"{plan.dataset.root}/{plan.dataset.mask_dir}",
-                        plan.masks(split, ids),
+                        plan.masks_to_prepare(split, ids),
                         ".png",
                     ),
                 log:

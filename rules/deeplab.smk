@@ -5,7 +5,7 @@ rule train_deeplab:
     input:
         *records("random_walk", "train"),
         manifest="<results>/manifest/train.json",
-        weights=first_weights("deeplab"),
+        weights=initial_weights("deeplab"),
     output:
         checkpoint="<deeplab>/model.pt",
         metrics="<deeplab>/metrics.csv",

@@ -46,7 +46,7 @@ if "test" in plan.ids:
 
     rule test_archive:
         input:
-            *plan.predictions_shown("test"),
+            *plan.prediction_records("test"),
             manifest="<results>/manifest/test.json",
         output:
             archive="<results>/paper/test.tgz",
@@ -188,7 +188,7 @@ if "val" in plan.ids:
 
     rule figure6:
         input:
-            *plan.predictions_shown("val"),
+            *plan.prediction_records("val"),
             manifest="<results>/manifest/val.json",
         output:
             figure=report(

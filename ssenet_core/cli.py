@@ -229,7 +229,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         "--weights",
         default="imagenet",
         metavar="FILE",
-        help="first weights: a file, none (random ones), or imagenet, the default",
+        help="initial weights: a file, none (random ones), or imagenet, the default",
     )
     parser.add_argument(
         "--backbone",

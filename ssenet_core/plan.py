@@ -28,7 +28,7 @@ from ssenet_core.data.dataset import (
 )
 from ssenet_core.data.originals import find_originals, originals_digest, working_dataset
 from ssenet_core.errors import SSENetError
-from ssenet_core.models.catalogue import first_weights_file
+from ssenet_core.models.catalogue import initial_weights_file
 from ssenet_core.settings import (
     DEFAULTS,
     AnySettings,
@@ -113,7 +113,7 @@ class Plan:
         self.all_cams = unique([*self.cams, *self.chain_cams])
         starts = [start for cam in self.all_cams for start in self._starts(cam)]
         self.trained_cams = unique([*starts, *self.all_cams])
-        self._check_first_weights()
+        self._check_initial_weights()
 
     def _ids(self) -> dict[str, list[str]]:
         ids = {split: found for split in SPLITS if (found := split_ids(self.source, split))}
@@ -189,13 +189,13 @@ class Plan:
     def originals_digest(self, split: str, shard: int) -> str:
         """A text that changes when the photographs or masks of a shard do."""
         ids = self.shards[split][shard]
-        masks = self.masks(split, ids)
+        masks = self.masks_to_prepare(split, ids)
         return originals_digest(
             [file for image in ids for file in (self.originals[image], masks.get(image))],
-            shard_record(f"{self.results}/prepared", split, shard),
+            record_path(f"{self.results}/prepared", split, shard),
         )
 
-    def masks(self, split: str, ids: Iterable[str]) -> dict[str, Path]:
+    def masks_to_prepare(self, split: str, ids: Iterable[str]) -> dict[str, Path]:
         """The masks to prepare, by id: those that are scored or that labels come from."""
         labelled = "masks" in self.source.tags and split != "test"
         paths = {image: mask_path(self.source, image) for image in ids}
@@ -225,7 +225,7 @@ class Plan:
         seeds = self.settings.run.seeds
         return [self.settings.seeded("cam", name, seed) for name in names for seed in seeds]
 
-    def first_weights(self, stage: str, name: str, cam: str) -> str | None:
+    def initial_weights(self, stage: str, name: str, cam: str) -> str | None:
         """The file of a variant's initial weights; None if none has to be put in place.
 
         Args:
@@ -240,7 +240,7 @@ class Plan:
         start = cam if backbone.weights == "cam" else starting_variant(backbone.weights, cam)
         if start:
             return f"{self.results}/cam/{start}/model.pt"
-        file = first_weights_file(backbone, self.settings.download.folder)
+        file = initial_weights_file(backbone, self.settings.download.folder)
         if file and not Path(file).exists():
             raise SSENetError(
                 f"{stage}: backbone.weights: {file}: no such file (seen from {Path.cwd()}); "
@@ -254,16 +254,16 @@ class Plan:
         start = starting_variant(self.variant("cam", cam).backbone.weights, cam)
         return [*self._starts(start), start] if start else []
 
-    def _check_first_weights(self) -> None:
+    def _check_initial_weights(self) -> None:
         """Raise for missing files of initial weights.
 
         Snakemake ignores what an input function raises where the rule's outputs exist.
         """
         for cam in self.trained_cams:
-            self.first_weights("cam", cam, cam)
+            self.initial_weights("cam", cam, cam)
         for chain in self.chains:
             for stage in ("affinity", "deeplab"):
-                self.first_weights(stage, chain[stage], chain["cam"])
+                self.initial_weights(stage, chain[stage], chain["cam"])
 
     # The default target
 
@@ -296,7 +296,7 @@ class Plan:
         wanted = []
         for shard, ids in self.shards.get(split, {}).items():
             if not awaited:
-                wanted.append(shard_record(folder, split, shard))
+                wanted.append(record_path(folder, split, shard))
             if f"{shard}.json" in done:
                 lost = [name for name in ids if f"{name}{suffix}" not in there]
                 wanted += per_image(f"{folder}/{split}", lost[:1], suffix)
@@ -324,7 +324,7 @@ class Plan:
         if "val" in self.ids:
             folders += [(folder, "val") for folder in self.of_chains("deeplab", predictions)]
         return [
-            shard_record(folder, split, shard)
+            record_path(folder, split, shard)
             for folder, split in folders
             for shard in self.shards[split]
         ]
@@ -433,7 +433,7 @@ class Plan:
             SSENetError: the dataset has no ground truth for them.
         """
         names, compared = self.table_cams(number), self.settings.paper.compared[-1:]
-        self.check_scored("val" if number == 3 else "pseudo_eval")
+        self._check_scored("val" if number == 3 else "pseudo_eval")
         if number == 3:
             return self.of_chains("deeplab", "evaluation/val.json", self.paper_chains(compared))
         path = "evaluation/pseudo_eval.json"
@@ -448,10 +448,10 @@ class Plan:
         Raises:
             SSENetError: the dataset has no ground truth for them.
         """
-        self.check_scored("pseudo_eval")
+        self._check_scored("pseudo_eval")
         return self.of_cams("evaluation/pseudo_eval_scales.json", self.compared_cams())
 
-    def check_scored(self, split: str) -> None:
+    def _check_scored(self, split: str) -> None:
         """Raise an `SSENetError` if a split has no ground truth."""
         if split not in self.scored:
             raise SSENetError(
@@ -469,11 +469,11 @@ class Plan:
             for seed in self.settings.run.seeds
         ]
 
-    def predictions_shown(self, split: str) -> list[str]:
+    def prediction_records(self, split: str) -> list[str]:
         """Records of all predictions of a split by the paper's last compared chain, first seed."""
         chain = self.paper_chains(self.settings.paper.compared[-1:])[:1]
         folder = self.of_chains("deeplab", "predictions", chain)[0]
-        return [shard_record(folder, split, shard) for shard in self.shards[split]]
+        return [record_path(folder, split, shard) for shard in self.shards[split]]
 
 
 def shard_rule(stage: str, split: str, shard: int) -> str:
@@ -481,7 +481,7 @@ def shard_rule(stage: str, split: str, shard: int) -> str:
     return f"{stage}_{split}_{shard:03d}"
 
 
-def shard_record(folder: str, split: str, shard: int) -> str:
+def record_path(folder: str, split: str, shard: int) -> str:
     """The record of a shard's files in a stage's folder."""
     return f"{folder}/{split}.shards/{shard}.json"
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ssenet_core.errors import SSENetError
+
 PACKAGE = Path(__file__).parent
 INSTALLED = PACKAGE / "workflow"  # what a wheel holds beside the package's modules
 WORKFLOW = INSTALLED if INSTALLED.is_dir() else PACKAGE.parent  # the folder of the Snakefile
@@ -30,7 +32,17 @@ def snakemake_arguments(configuration: Path, rest: Sequence[str]) -> list[str]:
 
 
 def run_workflow(configuration: Path, rest: Sequence[str]) -> None:
-    """Print the call of Snakemake and become it; see `snakemake_arguments`."""
+    """Print the call of Snakemake and become it; see `snakemake_arguments`.
+
+    Raises:
+        SSENetError: there is no such configuration.
+    """
+    if not configuration.is_file():
+        what = "it is a folder" if configuration.is_dir() else "there is no such file"
+        raise SSENetError(
+            f"{configuration}: expected a configuration, but {what}; `ssenet init` writes one, and "
+            "recipes/ has some"
+        )
     arguments = snakemake_arguments(configuration, rest)
     print(shlex.join(["snakemake", *arguments]), flush=True)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *arguments])

@@ -76,10 +76,10 @@ def test_a_chain_a_seed_and_what_each_starts_from() -> None:
     ]
     # `pretrained`, from which all start, is trained once a seed and stands before them.
     assert found.trained_cams[:2] == ["pretrained", "pretrained@2"]
-    starts = {name: found.first_weights("cam", name, name) for name in found.trained_cams}
+    starts = {name: found.initial_weights("cam", name, name) for name in found.trained_cams}
     assert starts["ssenet@2"] == "results/few/cam/pretrained@2/model.pt"
     assert starts["pretrained"] is None
-    weights = found.first_weights("affinity", "default@2", "ssenet@2")
+    weights = found.initial_weights("affinity", "default@2", "ssenet@2")
     assert weights == "results/few/cam/ssenet@2/model.pt"
 
 

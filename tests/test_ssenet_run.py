@@ -9,6 +9,7 @@ import pytest
 import yaml
 from workflow_tree import REPOSITORY
 
+from ssenet_core.cli import main
 from ssenet_core.data.shapes import make_shapes
 from ssenet_core.run import WORKFLOW, snakemake_arguments
 from ssenet_core.settings import ShapesSettings
@@ -27,6 +28,14 @@ def test_results_go_beside_the_configuration(tmp_path: Path) -> None:
     assert snakemake_arguments(file, [])[-2:] == ["--cores", "all"]
     # The workflow's own recipes are no place for results.
     assert "--directory" not in snakemake_arguments(WORKFLOW / "recipes" / "tiles.yaml", [])
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path, capsys) -> None:
+    for path, what in ((tmp_path / "gone.yaml", "no such file"), (tmp_path, "it is a folder")):
+        assert main(["run", str(path), "-n"]) == 1
+        error = capsys.readouterr().err
+        assert f"error: {path}: expected a configuration, but " in error
+        assert what in error
 
 
 @pytest.mark.workflow

@@ -1,4 +1,4 @@
-"""Draw the embedded dataset (rule make_shapes)."""
+"""Draw the synthetic dataset (rule make_shapes)."""
 
 from ssenet_core.data.shapes import make_shapes
 from ssenet_core.jobs import job

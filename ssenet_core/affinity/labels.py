@@ -70,7 +70,7 @@ def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:
     """
     height, width = labels.shape[-2:]
     shape = (*labels.shape[:-2], len(offsets(radius)), height, width)
-    kinds = PairLabels(*(torch.zeros(shape, dtype=torch.bool, device=labels.device) for _ in "123"))
+    kinds = PairLabels(*torch.zeros((3, *shape), dtype=torch.bool, device=labels.device))
     known, background = labels != VOID, labels == 0
     foreground = known & ~background
     for place, first, second in pair_windows(height, width, radius, pairs):
@@ -90,8 +90,8 @@ def affinity_loss(affinities: Tensor, pairs: PairLabels) -> dict[str, Tensor]:
         pairs: their labels, of the same shape.
 
     Returns:
-        `background`, `foreground` and `different`: means over the pairs of that kind, 0 if there
-        are none; and `total`, 1/4, 1/4 and 1/2 of them.
+        `loss`, and its parts `background`, `foreground` and `different`: means over the pairs of
+        that kind, 0 if there are none, weighted by 1/4, 1/4 and 1/2.
     """
     alike = -(affinities + EPSILON).log()
     unlike = -(1 - affinities + EPSILON).log()
@@ -100,8 +100,8 @@ def affinity_loss(affinities: Tensor, pairs: PairLabels) -> dict[str, Tensor]:
         "foreground": _mean(alike, pairs.foreground),
         "different": _mean(unlike, pairs.different),
     }
-    total = (parts["background"] + parts["foreground"]) / 4 + parts["different"] / 2
-    return {**parts, "total": total}
+    loss = (parts["background"] + parts["foreground"]) / 4 + parts["different"] / 2
+    return {"loss": loss, **parts}
 
 
 def _mean(values: Tensor, where: Tensor) -> Tensor:

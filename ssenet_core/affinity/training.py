@@ -120,7 +120,6 @@ def pair_loss(settings: AffinityTraining) -> LossFunction:
 
     def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         affinities = pair_affinities(network(batch["image"]), radius, pairs)
-        parts = affinity_loss(affinities, pair_labels(batch["labels"], radius, pairs))
-        return {"loss": parts.pop("total"), **parts}
+        return affinity_loss(affinities, pair_labels(batch["labels"], radius, pairs))
 
     return loss

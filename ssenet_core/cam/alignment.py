@@ -58,7 +58,7 @@ def maps_to_pixels(
     for axis in (3, 2):  # rows last: they are contiguous
         pixels, length = size[axis - 2], view[axis - 2]
         places = torch.arange(pixels, dtype=torch.float64, device=maps.device)
-        maps = _between_cells(maps, axis, ((places + 0.5) * (length / pixels) - 0.5) / stride)
+        maps = _interpolate_axis(maps, axis, ((places + 0.5) * (length / pixels) - 0.5) / stride)
     return maps
 
 
@@ -88,7 +88,7 @@ def maps_to_view(
         pixels = [other_stride * cell for cell in range(cells[axis])]
         ratio = view[axis] / other[axis]
         positions = tuple(((pixel + 0.5) * ratio - 0.5) / stride for pixel in pixels)
-        matrices.append(_interpolation(positions, maps.shape[2 + axis]))
+        matrices.append(_interpolation_matrix(positions, maps.shape[2 + axis]))
     return _apply(maps, *matrices)
 
 
@@ -171,7 +171,7 @@ def pixels_to_cells(
     return pixels / stride_of(cells, view)
 
 
-def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
+def _interpolate_axis(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
     """Linear interpolation along one axis; positions outside take the outermost cell's value.
 
     It gathers two cells per position, so memory is linear in the image's pixels.
@@ -185,8 +185,8 @@ def _between_cells(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _interpolation(positions: tuple[float, ...], cells: int) -> NDArray[np.float64]:
-    """`_between_cells` as a matrix (positions, cells), whose gradient is deterministic on GPUs.
+def _interpolation_matrix(positions: tuple[float, ...], cells: int) -> NDArray[np.float64]:
+    """`_interpolate_axis` as a matrix (positions, cells), whose gradient is deterministic on GPUs.
 
     The cache holds an array, as a tensor made in inference mode could not be used in training.
     """
@@ -206,7 +206,9 @@ def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> ND
         places = _resized_places(cells, view)
     else:
         places = tuple(pixel / stride for pixel in range(view))
-    return _interpolation(_resized_places(view, other), view) @ _interpolation(places, cells)
+    return _interpolation_matrix(_resized_places(view, other), view) @ _interpolation_matrix(
+        places, cells
+    )
 
 
 def _resized_places(before: int, after: int) -> tuple[float, ...]:

@@ -155,9 +155,7 @@ def normalised_maps(scores: Tensor, classes: Sequence[int]) -> NDArray[np.float3
         (K, H, W) float32, in [0, 1).
     """
     chosen = scores[[label - 1 for label in classes]].float()
-    if chosen.numel():
-        chosen = chosen / (chosen.amax(dim=(1, 2), keepdim=True) + EPSILON)
-    return chosen.cpu().numpy()
+    return (chosen / (chosen.amax(dim=(1, 2), keepdim=True) + EPSILON)).cpu().numpy()
 
 
 def _predicted_classes(network: nn.Module, photograph: Pixels) -> list[int]:

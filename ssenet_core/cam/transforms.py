@@ -2,14 +2,13 @@
 
 For a view x with class maps M(x): the view Ax, and A M(x) at the cells of M(Ax) or at the pixels of
 Ax, with a mask of those that lie between cells of M(x). Each transform is a matrix on positions, so
-class maps are resampled once, however many transforms make up A. `draw_warp` raises `ValueError`
-for an unknown transform.
+class maps are resampled once, however many transforms make up A.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import torch
 from torch import Tensor
@@ -153,7 +152,7 @@ class Warp:
         """
         places = cell_centres(cells, self.size(view), alignment)
         positions = self._sources(places, view, size_of(maps), alignment)
-        known = _between_cells(positions, size_of(maps))
+        known = _is_inside(positions, size_of(maps))
         if self.keeps_crop:  # separable
             return maps_to_view(maps, view, cells, self.size(view), alignment), known
         return _sampled(maps, positions, outside="border"), known
@@ -195,9 +194,9 @@ class Warp:
         """
         size = self.size(view)
         places = cell_centres(warped, size, alignment)
-        known = _between_cells(self._sources(places, view, cells, alignment), cells)
+        known = _is_inside(self._sources(places, view, cells, alignment), cells)
         share = maps_to_view_pixels(known[None, None].double(), size, size, alignment)[0, 0]
-        inside = _between_cells(pixels_to_cells(_pixels(size), size, warped, alignment), warped)
+        inside = _is_inside(pixels_to_cells(_pixels(size), size, warped, alignment), warped)
         return inside & (share > 1 - TOLERANCE)
 
     def _sources(self, places: Tensor, view: Size, cells: Size, alignment: str) -> Tensor:
@@ -229,9 +228,6 @@ def draw_warp(ser: SerSettings) -> Warp:
 
     Args:
         ser: transforms (names, in order), rate, angle.
-
-    Raises:
-        ValueError: unknown transform.
     """
     steps: list[Step] = []
     for name in ser.transforms:
@@ -242,7 +238,7 @@ def draw_warp(ser: SerSettings) -> Warp:
         elif name == "rotate":
             steps.append(Rotate(ser.angle * (2 * float(torch.rand(())) - 1)))
         else:
-            raise ValueError(f"no transform {name!r}; there are scale, flip and rotate")
+            assert_never(name)
     return Warp(tuple(steps))
 
 
@@ -267,7 +263,7 @@ def _transformed(positions: Tensor, matrix: Tensor) -> Tensor:
     return positions @ matrix[:2, :2].T + matrix[:2, 2]
 
 
-def _between_cells(positions: Tensor, cells: Size) -> Tensor:
+def _is_inside(positions: Tensor, cells: Size) -> Tensor:
     """Whether rows and columns (h, w, 2), in cells, lie between cells of a map, (h, w) bool."""
     last = positions.new_tensor(cells) - 1
     return ((positions >= -TOLERANCE) & (positions <= last + TOLERANCE)).all(dim=2)

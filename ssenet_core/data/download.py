@@ -32,7 +32,7 @@ from ssenet_core.errors import SSENetError, listing, some_of
 from ssenet_core.io.files import write_text
 from ssenet_core.io.images import write_label_png
 from ssenet_core.jobs import progress
-from ssenet_core.models.catalogue import first_weights_file, weights_file
+from ssenet_core.models.catalogue import initial_weights_file, weights_file
 from ssenet_core.models.mxnet import convert_resnet38
 from ssenet_core.settings import Settings, Source
 
@@ -127,9 +127,9 @@ def _list_train_aug(root: Path) -> None:
 
 
 def _missing_weights(settings: Settings) -> list[Path]:
-    """Files of first weights that variants name and that are not on disk."""
+    """Files of initial weights that variants name and that are not on disk."""
     files = {
-        first_weights_file(variant.backbone, settings.download.folder)
+        initial_weights_file(variant.backbone, settings.download.folder)
         for section in (settings.cam, settings.affinity, settings.deeplab)
         for variant in section.variants.values()
     }
@@ -137,7 +137,7 @@ def _missing_weights(settings: Settings) -> list[Path]:
 
 
 def _bring_weights(settings: Settings, file: Path) -> None:
-    """Download a file of first weights; ResNet-38's is converted from MXNet's file."""
+    """Download a file of initial weights; ResNet-38's is converted from MXNet's file."""
     folder = Path(settings.download.folder) / "weights"
     if file != Path(weights_file("resnet38", folder)):
         _fetch_weights(settings, file, folder)

@@ -1,4 +1,4 @@
-"""The embedded dataset `shapes`: invented creatures on cluttered ground, made from a seed.
+"""The synthetic dataset `shapes`: invented creatures on cluttered ground, made from a seed.
 
 It is written in VOC layout (JPEGImages, SegmentationClass as indexed PNG,
 ImageSets/Segmentation/{train,val}.txt). Image k depends on the seed, the size, the number of

@@ -1,4 +1,4 @@
-"""Choice of first weights, and of sizes that suit the photographs and the machine.
+"""Choice of initial weights, and of sizes that suit the photographs and the machine.
 
 Raises `SSENetError` for a backbone that there is not, and for a file that holds no backbone's
 weights.
@@ -35,7 +35,7 @@ DEEPLAB_STEPS = (400, 20000)
 QUICK = 0.5  # of the epochs and steps
 CELLS = 16  # pixels: crops are multiples of it
 SMALLEST_CROP = 32
-# Without first weights: a narrow network at a size that its machine can train.
+# Without initial weights: a narrow network at a size that its machine can train.
 SCRATCH_CROP, SCRATCH_GPU_CROP = 128, 224
 LEARNT = 285 * 70  # images seen by the first classifier, with which docs/results.md's were trained
 EPOCHS = (20, 100)
@@ -85,7 +85,7 @@ def this_machine() -> Machine:
 
 @dataclass(frozen=True)
 class Weights:
-    """First weights.
+    """Initial weights.
 
     Attributes:
         backbone: whose they are.
@@ -112,8 +112,8 @@ class Weights:
         return stages[: counts[network]]
 
 
-def first_weights(source: str, backbone: str | None) -> Weights | None:
-    """The first weights that were asked for; None to train from random ones.
+def initial_weights(source: str, backbone: str | None) -> Weights | None:
+    """The initial weights that were asked for; None to train from random ones.
 
     Args:
         source: "imagenet", "none", or a file.
@@ -231,7 +231,7 @@ def choose_sizes(
     if weights:
         epochs = _within(round(CAM_IMAGES / train), CAM_EPOCHS)
         steps = _within(round(DEEPLAB_EPOCHS * train / DEEPLAB_BATCH), DEEPLAB_STEPS)
-        views = (1.0,) if quick else (1.0, 1.5)
+        views: tuple[float, ...] = (1.0,) if quick else (1.0, 1.5)
     else:
         epochs = _within(round(LEARNT / train), EPOCHS)
         steps = 2000 if machine.gpu else 800

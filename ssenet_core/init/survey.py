@@ -1,10 +1,9 @@
-"""Survey of a folder of photographs and their tags, of their masks, and of the splits.
+"""Survey of a folder of photographs, their tags and their masks.
 
-Raises one `SSENetError` that names every bad photograph, row or mask, and every unknown id.
+Raises one `SSENetError` that names every bad photograph, row or mask.
 """
 
 import difflib
-import hashlib
 import os
 import unicodedata
 from collections import Counter
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ssenet_core.data.check import learning_problem, tags_from_mask
-from ssenet_core.data.dataset import class_names, read_list
+from ssenet_core.data.dataset import class_names
 from ssenet_core.data.manifest import ImageRecord, Original
 from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, UNREAD_SUFFIXES, photographs_in
 from ssenet_core.data.prepare import drawn_as_stored, original_of
@@ -23,7 +22,6 @@ from ssenet_core.data.tags import (
     TagTable,
     label_values,
     read_tag_table,
-    table_id,
     tags_from_annotations,
     tags_from_coco,
     tags_from_folders,
@@ -34,9 +32,6 @@ from ssenet_core.io.images import check_label_values, read_label_png
 from ssenet_core.io.photographs import read_photograph
 from ssenet_core.jobs import progress
 from ssenet_core.settings import DatasetSettings, validated
-from ssenet_core.settings.sections import SplitLists
-
-NONE = (0,)  # the label value that stands for a photograph with none of the classes
 
 
 @dataclass(frozen=True)
@@ -193,6 +188,11 @@ def _read_tags(
         table = read_tag_table(tags)
     else:
         table = tags_from_annotations(tags) if tags.is_dir() else tags_from_coco(tags)
+    if not table.rows and tags is None:
+        raise SSENetError(
+            f"{folder}: no photograph is in a subfolder, whose name would be its class; give the "
+            "table of tags after the folder: ssenet init FOLDER TAGS"
+        )
     if not table.rows and table.problems:
         raise SSENetError(
             listing(f"{table.path}: no row can be used, nothing is written", table.problems)
@@ -249,7 +249,9 @@ def _photographs(folder: Path) -> dict[str, list[Path]]:
     """The photographs in a folder by id; not one each where files share a name."""
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
-        raise SSENetError(f"{folder}: expected the folder of the photographs, but {what}")
+        raise SSENetError(
+            f"{folder}: expected the folder of the photographs, which comes first, but {what}"
+        )
     found = photographs_in(folder)
     if not found:
         unread = [path.name for path in folder.rglob("*") if path.suffix.lower() in UNREAD_SUFFIXES]
@@ -312,36 +314,6 @@ def _normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Ids, each in the table's order.
-
-    Attributes:
-        train: photographs to learn from.
-        pseudo_eval: those of them that have masks: maps and pseudo labels are scored there.
-        val: photographs to judge DeepLab on; they are no training images.
-    """
-
-    train: list[str]
-    pseudo_eval: list[str]
-    val: list[str]
-
-    @property
-    def lists(self) -> SplitLists:
-        """The names of their list files; none where the table alone says what there is."""
-        scored = "train" if self.pseudo_eval == self.train else "pseudo_eval"
-        return SplitLists(
-            train="train" if self.val or self.pseudo_eval else None,
-            pseudo_eval=scored if self.pseudo_eval else None,
-            val="val" if self.val else None,
-        )
-
-    def files(self) -> dict[str, list[str]]:
-        """The ids in each of the list files, by name."""
-        names = dict.fromkeys(filter(None, self.lists.plain().values()))
-        return {name: getattr(self, name) for name in names}
-
-
 def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]:
     """Read the masks and compare them with the tags.
 
@@ -393,102 +365,3 @@ def check_masks(found: Survey, folder: str | Path) -> tuple[set[str], list[str]]
             f"not judged. {meant}"
         )
     return {record.id for record in masked}, strange
-
-
-def split(found: Survey, val: float | str | Path | None, masked: set[str] | None) -> Splits:
-    """Divide the photographs into training and validation images.
-
-    Args:
-        found: the photographs.
-        val: a share of the photographs, or a file with one id or name a line; None for none.
-        masked: ids with masks; None without a folder of masks. Validation is scored where there is
-            one, so a share is then one of these.
-
-    Raises:
-        SSENetError: the list names what has no row or no mask, or leaves no training image, or
-            none that a class can be learnt from.
-    """
-    ids = found.ids
-    chosen: set[str] = set()
-    if isinstance(val, float):
-        tags = {record.id: record.known_tags for record in found.records}
-        candidates = [name for name in ids if masked is None or name in masked]
-        chosen = draw_validation(candidates, round(val * len(candidates)), tags, found.twins)
-        if not chosen:
-            raise SSENetError(
-                f"--val {val:g}: of {len(candidates)} photographs none can be spared to validate"
-            )
-    elif val is not None:
-        chosen = _listed(found, Path(val), masked)
-    train = [name for name in ids if name not in chosen]
-    left = [record.known_tags for record in found.records if record.id not in chosen]
-    if problem := learning_problem(left, found.classes):
-        raise SSENetError(f"--val {val}: without those photographs, {problem}")
-    return Splits(
-        train=train,
-        pseudo_eval=[name for name in train if masked is not None and name in masked],
-        val=[name for name in ids if name in chosen],
-    )
-
-
-def draw_validation(
-    candidates: Sequence[str],
-    count: int,
-    tags: Mapping[str, Sequence[int]],
-    twins: Sequence[Sequence[str]] = (),
-) -> set[str]:
-    """At most `count` of the candidates, scattered, the same at every call.
-
-    Photographs with none of the classes are taken by their share of the candidates. One whose class
-    would have no other one to learn from is not taken, nor is the last with none. Photographs that
-    are the same are taken together. The order is that of the ids' hashes, so that a new photograph
-    changes little about who is taken.
-
-    Args:
-        candidates: ids to choose from.
-        count: how many.
-        tags: of every photograph, label values.
-        twins: groups of ids whose photographs are the same.
-    """
-    scattered = sorted(candidates, key=lambda name: hashlib.sha256(name.encode()).digest())
-    without = [name for name in scattered if not tags[name]]
-    tagged = [name for name in scattered if tags[name]]
-    of_none = round(count * len(without) / max(len(candidates), 1))
-    group_of = {name: group for group in twins for name in group}
-    left = Counter(tag for own in tags.values() for tag in own or NONE)
-    taken: set[str] = set()
-    for names, quota in ((tagged, count - of_none), (without, of_none)):
-        for name in names:
-            group = group_of.get(name, (name,))
-            if name in taken or len(group) > quota or not set(group) <= {*candidates}:
-                continue
-            own = Counter(tag for twin in group for tag in tags[twin] or NONE)
-            if all(left[tag] > number for tag, number in own.items()):
-                taken.update(group)
-                left.subtract(own)
-                quota -= len(group)
-    return taken
-
-
-def _listed(found: Survey, path: Path, masked: set[str] | None) -> set[str]:
-    """The ids in a list of validation images; a photograph may be named with its suffix."""
-    listed = list(dict.fromkeys(table_id(name) for name in read_list(path)))
-    known = set(found.ids)
-    problems = [
-        f"image {name}: no row in {found.tags.path}" for name in listed if name not in known
-    ]
-    problems += [
-        f"image {group[0]}: the same photograph as {', '.join(group[1:])}; list all or none of them"
-        for group in found.twins
-        if 0 < len(set(group) & set(listed)) < len(group)
-    ]
-    if masked is not None:
-        unmasked = [name for name in listed if name in known and name not in masked]
-        problems += [f"image {name}: no mask, and validation is scored" for name in unmasked]
-    if not listed:
-        problems.append("expected an image a line, found none")
-    if not problems and len(listed) == len(known):
-        problems.append("it names every photograph, none is left to learn from")
-    if problems:
-        raise SSENetError(listing(f"{path}: cannot be the validation images", problems))
-    return set(listed)

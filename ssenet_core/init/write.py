@@ -1,4 +1,4 @@
-"""Writing of a configuration for someone's own photographs, and what to tell their owner.
+"""Writing of a configuration for someone's own photographs.
 
 Nothing is written before everything is checked, and nothing that exists is overwritten unless that
 was asked for. Raises `SSENetError` for whatever is wrong with the photographs, tags, masks, lists
@@ -6,15 +6,12 @@ or weights, and for files that exist.
 """
 
 import csv
-import difflib
 import io
 import os
 import re
 import shlex
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +19,18 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ssenet_core.data.prepare import read_originals
-from ssenet_core.errors import SSENetError, listing, some_of
+from ssenet_core.errors import SSENetError, listing
 from ssenet_core.init.choose import (
     Machine,
     Weights,
     choose_sizes,
-    first_weights,
+    initial_weights,
     this_machine,
 )
 from ssenet_core.init.estimate import estimated_minutes
-from ssenet_core.init.survey import Splits, Survey, check_masks, split, survey
+from ssenet_core.init.splits import Splits, split
+from ssenet_core.init.summary import note_lines, summary_lines
+from ssenet_core.init.survey import Survey, check_masks, survey
 from ssenet_core.io.files import write_text
 from ssenet_core.models.catalogue import IMAGENET_WEIGHTS
 from ssenet_core.settings import DatasetSettings, validated
@@ -42,11 +41,7 @@ MEASURED = (  # docs/results.md
     "How long: 414 photographs of 320 pixels took 26 minutes on 2 CPU cores with 70 epochs for the "
     "first network; the file says how many these have."
 )
-FEW = 10  # training photographs of a class, below which it is worth a word
 WORKING_SIZE = 500  # pixels, as photographs of PASCAL VOC, on which the settings were chosen
-RAREST = 3  # classes to name
-ALIKE = 0.85  # of the letters of two class names, from which it is worth a word
-UNEVEN = 3  # times the median edge, from which one factor for all sizes fits badly
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         _refuse_other_results(results, found.folder)
     masked, mismatched = check_masks(found, request.masks) if request.masks else (None, [])
     splits = split(found, request.val, masked)
-    weights = first_weights(request.weights, request.backbone)
+    weights = initial_weights(request.weights, request.backbone)
     sizes = choose_sizes(found, len(splits.train), machine, weights, quick=request.quick)
     file = shlex.quote(str(_from_here(out)))
     table = found.table or lists / "tags.csv"
@@ -133,8 +128,8 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
     shown = shlex.quote(str(_from_here(results)))
     steps = _rendered("next_steps.txt.j2", results=shown, file=file, masks=bool(masked))
     return [
-        *_described(found, splits, masked, machine),
-        *_notes(found, splits, mismatched),
+        *summary_lines(found, splits, masked, machine),
+        *note_lines(found, splits, mismatched),
         *_missing_weights(weights, file),
         "",
         "Written:",
@@ -274,115 +269,11 @@ def _write(files: Mapping[Path, str], force: bool) -> None:
         write_text(path, text)
 
 
-def _described(
-    found: Survey, splits: Splits, masked: set[str] | None, machine: Machine
-) -> list[str]:
-    """What was found: photographs, classes, splits, masks, the machine."""
-    originals = found.originals.values()
-    widths, heights = [o.width for o in originals], [o.height for o in originals]
-    counts = found.count_of(found.ids)
-    sizes = f"{min(widths)} to {max(widths)} pixels wide, {min(heights)} to {max(heights)} high"
-    suffixes = ", ".join(f"{suffix} {count}" for suffix, count in found.suffixes.items())
-    classes = ", ".join(f"{name} {count}" for name, count in counts.items())
-    without = found.without_classes(found.ids)
-    classes += f"; {without} photograph{'s' * (without > 1)} with none" if without else ""
-    shares = f"{len(splits.train)} to train, {len(splits.val) or 'none'} to validate"
-    lines = [
-        f"photographs  {len(found.records)} ({suffixes}), {sizes}",
-        f"tags         {found.tags.form}",
-        f"classes      {len(counts)}: {classes}",
-        *_rarest(counts),
-        f"splits       {shares}",
-    ]
-    if masked is not None:
-        scored = f"{len(splits.pseudo_eval)} of the training photographs"
-        validated = f", {len(splits.val)} of the validation ones" if splits.val else ""
-        lines.append(f"masks        {scored}{validated}, for the scores only")
-    return [*lines, f"machine      {machine.described()}"]
-
-
-def _rarest(counts: Mapping[str, int]) -> list[str]:
-    """The classes with the fewest photographs, where there are many more."""
-    if len(counts) <= RAREST:
-        return []
-    rarest = sorted(counts, key=lambda name: counts[name])[:RAREST]
-    return [f"rarest       {', '.join(rarest)}"]
-
-
-def _notes(found: Survey, splits: Splits, mismatched: list[str]) -> list[str]:
-    """What the owner of the photographs should know.
-
-    Args:
-        mismatched: ids of the photographs whose masks have classes that the tags do not name.
-    """
-    notes = []
-    if found.without_row:
-        notes.append(
-            f"{len(found.without_row)} photograph(s) in the folder have no row and are left out: "
-            f"{some_of(found.without_row)}"
-        )
-    if found.rotated:
-        notes.append(
-            f"{found.rotated} photograph(s) are turned upright, as an EXIF entry says; masks may "
-            "be drawn on either"
-        )
-    if found.twins:
-        pairs = [" = ".join(group) for group in found.twins]
-        notes.append(
-            f"{len(pairs)} photograph(s) are there twice or more, and stay on one side of a split: "
-            f"{some_of(pairs)}"
-        )
-    if mismatched:
-        notes.append(
-            f"{len(mismatched)} mask(s) have classes that the tags do not name: "
-            f"{', '.join(mismatched)}"
-        )
-    notes += [
-        f"{names}: look alike; is it one class, written in two ways?"
-        for names in _alike(found.classes)
-    ]
-    notes += _class_notes(found, splits.train) + _size_notes(found)
-    return [f"note         {note}" for note in notes]
-
-
-def _class_notes(found: Survey, train: Sequence[str]) -> list[str]:
-    """What to say of classes that all or few training photographs have."""
-    notes = []
-    counts = found.count_of(train)
-    every = [name for name, count in counts.items() if count == len(train)]
-    few = [f"{name} {count}" for name, count in counts.items() if count < FEW and name not in every]
-    without = found.without_classes(train)
-    if len(found.classes) == 1 and without < FEW:
-        few.append(f"{without} with none")
-    if every:
-        notes.append(f"every training photograph has {', '.join(every)}: nothing shows what it is")
-    if few:
-        notes.append(f"few training photographs to learn from: {', '.join(few)}")
-    return notes
-
-
-def _size_notes(found: Survey) -> list[str]:
-    """What to say of photographs of very different sizes."""
-    longest = [max(record.width, record.height) for record in found.records]
-    if max(longest) > UNEVEN * statistics.median(longest):
-        return ["the photographs' sizes differ much; sizes are chosen for the median"]
-    return []
-
-
 def _missing_weights(weights: Weights | None, file: str) -> list[str]:
-    """What to say of first weights that are not here yet."""
+    """What to say of initial weights that are not here yet."""
     if weights is None or weights.awaited is None or Path(weights.awaited).is_file():
         return []
     return [
         f"note         the ImageNet weights of {weights.backbone} are not in {weights.awaited}; "
         f"ssenet download {file} brings them, if they have an address"
-    ]
-
-
-def _alike(classes: Sequence[str]) -> list[str]:
-    """Pairs of class names that one may have written for the other."""
-    return [
-        f"{first} and {second}"
-        for first, second in combinations(classes, 2)
-        if difflib.SequenceMatcher(a=first.casefold(), b=second.casefold()).ratio() >= ALIKE
     ]

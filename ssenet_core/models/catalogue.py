@@ -157,7 +157,7 @@ def weights_file(backbone: str, folder: str | Path) -> str:
     return f"{folder}/{name}.safetensors" if backbone.startswith(TIMM) else f"{folder}/{name}.pth"
 
 
-def first_weights_file(backbone: BackboneSettings, folder: str | Path) -> str | None:
+def initial_weights_file(backbone: BackboneSettings, folder: str | Path) -> str | None:
     """The file of initial weights that a user provides or downloads.
 
     Args:

@@ -375,7 +375,11 @@ def results_lines(path: str | Path) -> list[str]:
     folder = Path(path)
     if folder.is_dir():
         found = [file for place in REPORTS if (file := folder / place).is_file()]
-        path = found[0] if found else folder / REPORTS[0]
+        path = found[0] if found else folder / REPORTS[-1]
+    if not Path(path).exists():
+        raise SSENetError(
+            f"{path}: no such file; give results/DATASET of a run whose report is made"
+        )
     content = read_json(path)
     if not isinstance(content, dict) or "evaluations" not in content:
         raise SSENetError(

@@ -153,7 +153,10 @@ def validated(kind: type[M], values: Mapping[str, Any], place: str) -> M:
         return kind.model_validate(values)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        lines = [f"{place}.{_in_words(fault, values, kind)}" for fault in faults]
+        lines = [
+            f"{place}{'.' if fault['loc'] else ''}{_in_words(fault, values, kind)}"
+            for fault in faults
+        ]
         raise SSENetError("\n".join(lines)) from None
 
 
@@ -414,7 +417,7 @@ def refuse_repeated_keys(paths: Iterable[str | Path]) -> None:
 
 def _repeated_keys(path: str | Path) -> list[str]:
     try:
-        root = yaml.compose(Path(path).read_text(), Loader=LOADER)
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
         return [f"{path}: {fault}" for fault in _repeats(root, "", set())]
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return []

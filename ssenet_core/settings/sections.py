@@ -94,7 +94,7 @@ Positive = Annotated[float, Field(gt=0), BeforeValidator(number)]
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(number)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(number)]
 InnerShare = Annotated[float, Field(gt=0, lt=1), BeforeValidator(number)]
-Dropout = Annotated[float, Field(ge=0, lt=1), BeforeValidator(number)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1), BeforeValidator(number)]
 Scale = Annotated[float, Field(gt=0, le=LARGEST_SCALE), BeforeValidator(number)]
 Angle = Annotated[float, Field(ge=-180, le=180), BeforeValidator(number)]
 

@@ -25,7 +25,6 @@ from ssenet_core.settings.sections import (
     Count,
     CrfSettings,
     Distinct,
-    Dropout,
     InnerShare,
     Name,
     NonNegative,
@@ -38,6 +37,7 @@ from ssenet_core.settings.sections import (
     Section,
     Seed,
     Share,
+    ShareBelowOne,
     Text,
     ascending,
     choice,
@@ -86,7 +86,7 @@ class BackboneSettings(Section):
     dilations: tuple[Dilation, Dilation, Dilation] = Field(
         (1, 1, 1), description="Dilations of stages b5, b6 and b7; resnet38 only."
     )
-    dropout: tuple[Dropout, Dropout] = Field(
+    dropout: tuple[ShareBelowOne, ShareBelowOne] = Field(
         (0.0, 0.0), description="Dropout rates of stages b6 and b7; resnet38 only."
     )
     weights: Nullable[Text] = Field(
@@ -164,7 +164,7 @@ class OptimizerSettings(Section):
 
     name: Literal["sgd", "adamw"] = Field(description="The algorithm.")
     lr: Positive = Field(description="Initial learning rate.")
-    momentum: Dropout = Field(description="Momentum of sgd.")
+    momentum: ShareBelowOne = Field(description="Momentum of sgd.")
     weight_decay: NonNegative = Field(description="Weight decay (L2).")
     power: NonNegative = Field(description="Exponent of the schedule (1 - step / steps)^power.")
     head_lr: Positive = Field(
@@ -172,7 +172,7 @@ class OptimizerSettings(Section):
     )
 
 
-class Training(Section):
+class TrainingSettings(Section):
     """What every stage's training depends on.
 
     A stage's subclass has exactly the settings that its training depends on: training rules compare
@@ -236,12 +236,12 @@ class SerSettings(Section):
         return self.model_dump(mode="json", exclude=unused)
 
 
-class CamTraining(Training):
+class CamTraining(TrainingSettings):
     """What the training of a CAM network depends on."""
 
     stage: ClassVar[str] = "cam"
 
-    dropout: Dropout = Field(
+    dropout: ShareBelowOne = Field(
         description="Probability that a feature channel is dropped before the classifier."
     )
     epochs: Count = Field(description="Passes over the training images.")
@@ -278,7 +278,7 @@ class CamSettings(CamTraining):
     inference: CamInference
 
 
-class AffinityTraining(Training):
+class AffinityTraining(TrainingSettings):
     """What the training of AffinityNet depends on."""
 
     stage: ClassVar[str] = "affinity"
@@ -356,7 +356,7 @@ class HeadSettings(Section):
     dilation: Count = Field(
         description="Dilation of the 3 x 3 convolution, in cells of backbone.output_stride pixels."
     )
-    dropout: Dropout = Field(
+    dropout: ShareBelowOne = Field(
         description="Dropout rate of the channels, or of the successor's elements, before the "
         "classifier."
     )
@@ -371,7 +371,7 @@ class HeadSettings(Section):
     )
 
 
-class DeepLabTraining(Training):
+class DeepLabTraining(TrainingSettings):
     """What the training of the segmentation network depends on."""
 
     stage: ClassVar[str] = "deeplab"
@@ -401,7 +401,7 @@ class DeepLabSettings(DeepLabTraining):
 
 AnySettings = CamSettings | AffinitySettings | DeepLabSettings
 AnyTraining = CamTraining | AffinityTraining | DeepLabTraining
-S = TypeVar("S", bound=Training)
+S = TypeVar("S", bound=TrainingSettings)
 
 
 class Variants(Section, Generic[S]):

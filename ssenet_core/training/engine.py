@@ -40,7 +40,9 @@ from ssenet_core.training.resume import ResumePoint, resume_key
 from ssenet_core.training.run import TrainingRun
 
 LOG = logging.getLogger("ssenet")
-RANK_STRIDE = 100_000_007  # between the seeds of two processes: more than any training's steps
+# Between the seeds of torch's generator at one step: of two values of `seed`, of two processes.
+SEED_STRIDE = 1_000_003
+RANK_STRIDE = 100_000_007  # more than any training's steps
 
 Batch = dict[str, Any]
 Pictures = Callable[[nn.Module], dict[str, Tensor]]
@@ -52,7 +54,7 @@ class Training:
     """What is trained, and on what.
 
     Attributes:
-        network: with its first weights; its `head()` names the layers with new ones.
+        network: with its initial weights; its `head()` names the layers with new ones.
         dataset: maps a `Draw` to a dictionary of tensors and the image's `id`.
         loss: the named parts of a batch's loss; "loss" is minimised.
         settings: what the training depends on; their class says which network it is.
@@ -77,17 +79,17 @@ class Training:
         return self.settings.stage
 
     @property
-    def images(self) -> int:
+    def image_count(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]
 
     @property
     def batch_size(self) -> int:
         """Images a step, over all processes."""
-        return min(self.settings.batch_size, self.images)
+        return min(self.settings.batch_size, self.image_count)
 
     @property
     def epoch_steps(self) -> int:
-        return steps_per_epoch(self.images, self.batch_size)
+        return steps_per_epoch(self.image_count, self.batch_size)
 
     @property
     def steps(self) -> int:
@@ -106,7 +108,7 @@ def new_training(
     labels: str = "",
     pictures: Pictures | None = None,
 ) -> Training:
-    """A training of a new network, which has its first weights.
+    """A training of a new network, which has its initial weights.
 
     Args:
         run: the job.
@@ -155,7 +157,7 @@ def fit(training: Training, run: TrainingRun) -> None:
     with Metrics(events, training.steps, first, state and state["metrics"]) as table:
         for step, batch in enumerate(_batches(training, first, run.workers, fabric), start=first):
             # Dropout is a function of seed, step and rank.
-            torch.manual_seed(settings.seed * 1_000_003 + step + process_rank() * RANK_STRIDE)
+            torch.manual_seed(settings.seed * SEED_STRIDE + step + process_rank() * RANK_STRIDE)
             rate = poly_rate(step, training.steps, settings.optimizer.lr, settings.optimizer.power)
             set_rate(optimizer, rate)
             optimizer.zero_grad(set_to_none=True)
@@ -209,7 +211,7 @@ def _check_same_step(first: int, resume: ResumePoint) -> None:
 def _batches(training: Training, first: int, workers: int, fabric: Fabric) -> Iterator[Batch]:
     """This process's share of the batches from a step on, with progress in the log."""
     sampler = StepBatches(
-        training.images,
+        training.image_count,
         training.settings.batch_size,
         first=first,
         steps=training.steps,
@@ -268,7 +270,8 @@ def _not_finite(
 
 def _show_pictures(training: Training, network: nn.Module, step: int, table: Metrics) -> None:
     if training.pictures:
-        with torch.compiler.set_stance("force_eager"):  # not for their sizes
+        # Compiling for the pictures' sizes would cost more than it saves.
+        with torch.compiler.set_stance("force_eager"):
             table.show(step + 1, training.pictures(network))
 
 
@@ -288,7 +291,7 @@ def _finish(
     LOG.info(
         "%s trained on %d images in %d steps; last loss %.4f",
         run.checkpoint,
-        training.images,
+        training.image_count,
         training.steps,
-        table.rows[-1].get("loss", math.nan) if table.rows else math.nan,
+        table.rows[-1]["loss"],
     )

@@ -79,7 +79,7 @@ class Metrics:
     def write(self, path: str | Path) -> None:
         """Write all rows as CSV, atomically."""
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-            table = csv.DictWriter(file, fieldnames=list(self.rows[0]) if self.rows else ["step"])
+            table = csv.DictWriter(file, fieldnames=list(self.rows[0]))
             table.writeheader()
             table.writerows(
                 {name: f"{value:.6g}" for name, value in row.items()} for row in self.rows

@@ -125,11 +125,11 @@ def test_loss_by_loop_over_pairs():
             sums[name][1] += 1
     means = {name: total / count for name, (total, count) in sums.items()}
     parts = affinity_loss(affinities, pairs)
-    assert set(parts) == {"background", "foreground", "different", "total"}
+    assert set(parts) == {"background", "foreground", "different", "loss"}
     for name, mean in means.items():
         assert float(parts[name]) == pytest.approx(mean)
     expected = means["background"] / 4 + means["foreground"] / 4 + means["different"] / 2
-    assert float(parts["total"]) == pytest.approx(expected)
+    assert float(parts["loss"]) == pytest.approx(expected)
 
 
 def test_kinds_without_pairs_give_0_and_a_finite_gradient():
@@ -137,7 +137,7 @@ def test_kinds_without_pairs_give_0_and_a_finite_gradient():
     pairs = pair_labels(torch.full((1, 4, 4), 255, dtype=torch.uint8), 3)
     parts = affinity_loss(pair_affinities(features, 3), pairs)
     assert all(float(part.detach()) == 0 for part in parts.values())
-    parts["total"].backward()
+    parts["loss"].backward()
     assert features.grad is not None
     assert torch.isfinite(features.grad).all()
 
@@ -154,10 +154,10 @@ def test_a_perfect_answer_costs_nothing():
     labels = torch.tensor([[[0, 0, 1, 1, 2, 2]]], dtype=torch.uint8)
     features = 100.0 * labels.float()[:, None]
     parts = affinity_loss(pair_affinities(features, 5), pair_labels(labels, 5))
-    assert float(parts["total"]) == pytest.approx(0, abs=1e-4)
+    assert float(parts["loss"]) == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize("part", ["background", "foreground", "different", "total"])
+@pytest.mark.parametrize("part", ["background", "foreground", "different", "loss"])
 def test_gradient(part):
     features, pairs = random_case()
     features.requires_grad_()

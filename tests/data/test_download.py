@@ -49,7 +49,7 @@ def configured(
     return read_configuration(["voc.yaml"])
 
 
-def first_weights(file: str | Path) -> dict[str, Any]:
+def initial_weights(file: str | Path) -> dict[str, Any]:
     """A change that has CAM networks start from `file`, with ResNet-38 in its full width."""
     change: dict[str, Any] = {
         section: {"defaults": {"backbone": {"width": 1.0}}}
@@ -205,7 +205,7 @@ def test_weights_without_an_address_are_asked_for(server: FileServer) -> None:
         ("imagenet", f"data/weights/{RESNET38_PARAMS}"),
         ("elsewhere/net.pth", "elsewhere/net.pth"),
     ):
-        assert f"{file}: no such file" in refused(configured(server, first_weights(weights)))
+        assert f"{file}: no such file" in refused(configured(server, initial_weights(weights)))
     unchecked = {"download": {"weights": {"net.pth": {"sha256": None}}}}
     assert "put the file there" in refused(configured(server, unchecked))
     assert not WEIGHTS.exists()
@@ -219,5 +219,5 @@ def test_the_published_file_of_resnet38_is_converted(
     params.parent.mkdir(parents=True)
     params.write_bytes(b"arrays")
     file = Path("data/weights/resnet38_imagenet.safetensors")
-    assert file in download(configured(server, first_weights("imagenet")))
+    assert file in download(configured(server, initial_weights("imagenet")))
     assert file.read_bytes() == b"arrays"

@@ -1,4 +1,4 @@
-"""DeepLab's head, plain and as the successor has it: first weights, dropout, normalisation."""
+"""DeepLab's head, plain and as the successor has it: initial weights, dropout, normalisation."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def network(kind: str, dropout: float = 0.0) -> DeepLab:
     ("kind", "fc6_connections", "classifier_variance"),
     [("plain", 9 * 128, 2 / (CHANNELS + CLASSES)), ("successor", 9 * CHANNELS, 2 / CHANNELS)],
 )
-def test_variances_of_the_first_weights(
+def test_variances_of_the_initial_weights(
     kind: str, fc6_connections: int, classifier_variance: float
 ) -> None:
     """Kaiming's is 2 / connections, of an input or of an output; Xavier's counts both."""

@@ -15,7 +15,7 @@ from ssenet_core.data.check import configured_splits
 from ssenet_core.data.dataset import class_names, split_ids, tag_table
 from ssenet_core.data.prepare import prepare_images
 from ssenet_core.init.choose import Machine
-from ssenet_core.init.survey import draw_validation
+from ssenet_core.init.splits import draw_validation
 from ssenet_core.init.write import Request, write_configuration, yaml_value
 from ssenet_core.settings import load, merged
 
@@ -192,7 +192,7 @@ def test_a_gpu_has_larger_sizes_that_fit_its_memory(photos: Path) -> None:
     assert crops[0] < crops[1]
 
 
-def test_first_weights_from_a_file(photos: Path, capsys) -> None:
+def test_initial_weights_from_a_file(photos: Path, capsys) -> None:
     torch.save(models.resnet18(weights=None).state_dict(), "net.pth")
     arguments = (photos.name, "tags.csv", "--name", "own", "--weights", "net.pth")
     assert init(*arguments) == 0
@@ -229,7 +229,7 @@ def test_imagenet_is_the_usual_start(photos: Path, capsys) -> None:
     assert "weights of resnet50 are not in data/weights/resnet50.pth; ssenet download" in told
     assert "lite0 are not" not in told
     error = failure(capsys, *common, "--backbone", "timm:resnet5")
-    assert "timm has no network 'resnet5'" in error
+    assert "error: backbone: name: timm has no network 'resnet5'" in error
     assert "recipes/voc2012.yaml" in failure(capsys, *common, "--backbone", "resnet38")
     assert "leave out" in failure(capsys, *common, "--backbone", "resnet50", "--weights", "none")
 

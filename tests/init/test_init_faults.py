@@ -90,6 +90,11 @@ def test_a_table_without_a_row_that_can_be_used(photos: Path, capsys) -> None:
     assert "'../Zoë 1.jpg' is not an image id" in error
 
 
+def test_arguments_in_the_wrong_places(photos: Path, capsys) -> None:
+    assert "give the table of tags after the folder" in failure(capsys, photos.name)
+    assert "comes first, but it is a file" in failure(capsys, "tags.csv", photos.name)
+
+
 def test_masks_that_cannot_be_scored(photos: Path, capsys) -> None:
     common = (photos.name, "tags.csv", "--masks")
     assert "there is no such folder" in failure(capsys, *common, "gone")

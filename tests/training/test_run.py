@@ -80,7 +80,7 @@ def write_network(path: Path, seed: int) -> Path:
     return path
 
 
-def test_a_resume_point_is_of_its_first_weights(tmp_path: Path) -> None:
+def test_a_resume_point_is_of_its_initial_weights(tmp_path: Path) -> None:
     keys = []
     (tmp_path / "manifest.json").write_text("{}")
     for seed in (None, 1, 1, 2):

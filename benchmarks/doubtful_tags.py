@@ -34,7 +34,16 @@ def make(out: Path, recipes: list[Path], change: dict[str, Any], target: str, co
     overlay.write_text(yaml.safe_dump(change))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     files = [*map(str, recipes), str(overlay)]
-    options = ["--directory", str(out), "--cores", str(cores), "--quiet", "--configfile", *files]
+    options = [
+        "--directory",
+        str(out),
+        "--cores",
+        str(cores),
+        "--quiet",
+        "all",
+        "--configfile",
+        *files,
+    ]
     subprocess.run([*command, *options, "--", target], check=True)
 
 

@@ -368,7 +368,7 @@ class Plan:
             }
             for stage, variants in names.items()
         }
-        shown = {"dataset", "run", "refine", "evaluation"}
+        shown = {"dataset", "run", "tags", "refine", "evaluation"}
         return self.settings.model_dump(mode="json", include=shown) | stages
 
     def gallery_ids(self, split: str) -> list[str]:

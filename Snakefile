@@ -20,6 +20,7 @@ include: "rules/affinity.smk"
 include: "rules/deeplab.smk"
 include: "rules/masks.smk"
 include: "rules/evaluation.smk"
+include: "rules/doubts.smk"
 include: "rules/report.smk"
 include: "rules/paper.smk"
 

@@ -63,6 +63,16 @@ def initial_weights(stage):
     return weights
 
 
+def fold_weights(wildcards):
+    """An input function: the file of the initial weights of a fold's network, if it has one."""
+    return clean(plan.fold_weights, int(wildcards.fold), wildcards.cam) or []
+
+
+def fold_training(wildcards):
+    """A params function: what the training of a fold's network depends on."""
+    return clean(plan.fold_settings, wildcards.cam)
+
+
 @cache
 def shard_record(stage, split, shard):
     """What a stage leaves when a shard is done, which the next stage waits for.

@@ -6,6 +6,7 @@ report: "captions/workflow.rst"
 
 rule report:
     input:
+        **plan.doubt_files(),
         evaluations=plan.evaluations(),
         trivial=[f"<results>/trivial/{split}.json" for split in plan.scored],
         equivariance=plan.of_cams("evaluation/equivariance.json", plan.all_cams),
@@ -41,6 +42,7 @@ rule report:
         metrics=plan.metrics(),
         manifests={split: plan.manifest(split) for split in plan.ids},
         gallery=plan.gallery(),
+        doubts=plan.doubts(),
         benchmarks=plan.pathvars()["benchmarks"],
         published=settings.paper.published,
         code=code("report", "ssenet_core.report.page"),

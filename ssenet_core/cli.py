@@ -102,6 +102,13 @@ def _show(options: argparse.Namespace) -> None:
     print(show_image(options.image, options.results, options.out))
 
 
+def _doubts(options: argparse.Namespace) -> None:
+    from ssenet_core.doubts import write_doubts
+
+    for path in write_doubts(options.results, options.out or options.results / "doubts"):
+        print(path)
+
+
 def _share_or_list(text: str) -> float | Path:
     with contextlib.suppress(ValueError):
         share = float(text)
@@ -181,6 +188,15 @@ def _parser() -> argparse.ArgumentParser:
         "results", type=Path, metavar="RESULTS", help="results/DATASET, or a results.json"
     )
     results.set_defaults(action=_results)
+    doubts = commands.add_parser(
+        "doubts",
+        help="write the tags that are likely wrong or missing, and the doubtful labels, as CSV",
+    )
+    doubts.add_argument("results", type=Path, metavar="RESULTS", help="results/DATASET")
+    doubts.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="default: doubts/ in the results"
+    )
+    doubts.set_defaults(action=_doubts)
     convert = commands.add_parser(
         "convert", help="turn ResNet-38's published MXNet weights into .safetensors"
     )

@@ -58,6 +58,7 @@ class Plan:
         all_cams: CAM networks of the run and of its chains.
         trained_cams: these, and the variants that they start from, which come first.
         gallery_split: the split whose images the report shows in all stages.
+        shown_cam: the CAM network whose images the report shows, of the first chain.
     """
 
     def __init__(self, config: Mapping[str, Any], files: Sequence[str | Path] = ()) -> None:
@@ -111,6 +112,7 @@ class Plan:
         ]
         self.chain_cams = unique(chain["cam"] for chain in self.chains)
         self.all_cams = unique([*self.cams, *self.chain_cams])
+        self.shown_cam = [*self.chain_cams, *self.cams][0]
         starts = [start for cam in self.all_cams for start in self._starts(cam)]
         self.trained_cams = unique([*starts, *self.all_cams])
         self._check_initial_weights()
@@ -366,7 +368,7 @@ class Plan:
             }
             for stage, variants in names.items()
         }
-        shown = {"dataset", "run", "refine", "evaluation"}
+        shown = {"dataset", "run", "tags", "refine", "evaluation"}
         return self.settings.model_dump(mode="json", include=shown) | stages
 
     def gallery_ids(self, split: str) -> list[str]:
@@ -375,7 +377,7 @@ class Plan:
 
     def gallery(self) -> list[dict[str, Any]]:
         """What the report shows of each image: training images in all stages, then predictions."""
-        cam = self.chains[0]["cam"] if self.chains else self.cams[0]
+        cam = self.shown_cam
         stages = {"maps_dir": self.of_cams("maps/train", [cam])[0]}
         shown = [(self.gallery_split, stages)]
         if self.chains:
@@ -402,6 +404,60 @@ class Plan:
             for key, suffix in suffixes.items()
             if key in item
         ]
+
+    # Doubtful tags and labels
+
+    def fold_file(self, fold: int, file: str) -> str:
+        """A file of the network, or of the images, of one of `tags.folds`."""
+        return f"{self.results}/folds/{fold}/{file}"
+
+    def fold_settings(self, cam: str) -> dict[str, Any]:
+        """What the training of a fold's network depends on: the variant's, without regulariser."""
+        settings = self.variant("cam", cam).used_in_training()
+        return merged(settings, {"ser": {"weight": 0.0}})
+
+    def fold_weights(self, fold: int, cam: str) -> str | None:
+        """The file of a fold's network's initial weights.
+
+        The network that a variant starts from has learnt from all tags: each fold has its own.
+        """
+        start = starting_variant(self.variant("cam", cam).backbone.weights, cam)
+        if start:
+            return self.fold_file(fold, f"{start}/model.pt")
+        return self.first_weights("cam", cam, cam)
+
+    def tag_scorers(self) -> dict[str, str]:
+        """Manifests of training images by the network that is asked about them."""
+        folds = range(self.settings.tags.folds)
+        if not folds:
+            return {self.of_cams("model.pt", [self.shown_cam])[0]: self.manifest("train")}
+        return {
+            self.fold_file(fold, f"{self.shown_cam}/model.pt"): self.fold_file(
+                fold, "held_out.json"
+            )
+            for fold in folds
+        }
+
+    def scored_view(self) -> dict[str, Any]:
+        """The view of an image that its classes' probabilities are of: the first of inference."""
+        found = self.settings.cam.resolve(self.shown_cam).inference
+        return {"scale": found.scales[0], "flip": found.flip, "precision": found.precision}
+
+    def doubts(self) -> dict[str, str]:
+        """Where the report finds what is doubtful: files, and the first chain's labels."""
+        found = {
+            "manifest": self.manifest("train"),
+            "tag_scores": f"{self.results}/tags/probabilities.json",
+        }
+        if first := self.chains[:1]:
+            found["agreement"] = self.of_chains("deeplab", "agreement.json", first)[0]
+            found["refined_dir"] = self.of_cams("affinity_labels/train", [self.shown_cam])[0]
+            found["pseudo_dir"] = self.of_chains("affinity", "pseudo_labels/train", first)[0]
+        return found
+
+    def doubt_files(self) -> dict[str, str]:
+        """Those of `doubts` that jobs make one by one."""
+        return {key: path for key, path in self.doubts().items() if not key.endswith("_dir")}
 
     # The paper's tables and figures
 

@@ -127,6 +127,29 @@ def test_the_gallery_shows_a_chain_in_all_stages() -> None:
     assert len(files) == 2 * 4 + 2
 
 
+def test_folds_have_networks_of_their_own_from_the_first_weights_on() -> None:
+    """One that starts from a network that has learnt from all tags would have seen its images."""
+    found = plan(run={"chains": [CHAIN]}, tags={"folds": 2})
+    assert found.tag_scorers() == {
+        f"results/few/folds/{fold}/ssenet/model.pt": f"results/few/folds/{fold}/held_out.json"
+        for fold in (0, 1)
+    }
+    assert found.fold_weights(1, "ssenet") == "results/few/folds/1/pretrained/model.pt"
+    assert found.fold_weights(1, "pretrained") is None
+    own = found.variant("cam", "ssenet").used_in_training()
+    trained = found.fold_settings("ssenet")
+    assert trained.pop("ser") == own.pop("ser") | {"weight": 0.0}
+    assert trained == own
+
+
+def test_without_folds_the_runs_network_is_asked_about_all() -> None:
+    found = plan(run={"chains": [CHAIN]})
+    network = "results/few/cam/ssenet/model.pt"
+    assert found.tag_scorers() == {network: "results/few/manifest/train.json"}
+    assert {*found.doubt_files()} == {"manifest", "tag_scores", "agreement"}
+    assert {*plan(run={"chains": []}).doubt_files()} == {"manifest", "tag_scores"}
+
+
 def test_a_file_that_gives_a_key_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text("run: {gallery: 1}\nrun: {gallery: 2}\n")

@@ -73,6 +73,7 @@ def test_the_default_is_valid() -> None:
             r"evaluation\.equivariance: one of",
         ),
         ({"run": {"cams": ["absent"]}}, r"absent"),
+        ({"tags": {"folds": 1}}, r"tags\.folds: found 1, one fold leaves no image to train with"),
         ({"cam": {"defaults": {"resize": [9, 3]}}}, r"resize"),
         ({"cam": {"defaults": {"backbone": {"weights": "cam"}}}}, r"backbone\.weights"),
         ({"cam": {"defaults": {"backbone": {"weights": "cam:absent"}}}}, r"absent"),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ssenet_core.jobs import job
+from ssenet_core.report.doubtful import DoubtSources
 from ssenet_core.report.gallery import GalleryItem
 from ssenet_core.report.page import build_report
 
@@ -20,6 +21,7 @@ if __name__ == "__main__":
             },
             manifests=snakemake.params.manifests,
             gallery=[GalleryItem(**item) for item in snakemake.params.gallery],
+            doubts=DoubtSources(**snakemake.params.doubts),
             output_json=snakemake.output.json,
             output_markdown=snakemake.output.markdown,
             output_html=snakemake.output.html,

@@ -67,6 +67,7 @@ class Subject:
 
     record: ImageRecord
     classes: Sequence[str]  # background first
+    edge: int = LARGE  # pixels, the longest of an enlarged picture
 
     @cached_property
     def photograph(self) -> Image.Image:
@@ -87,9 +88,9 @@ class Subject:
     def given(self) -> Iterator[View]:
         """The photograph, and its truth if there is one."""
         size = f"{self.record.width} x {self.record.height} pixels"
-        yield _view("Photo", "Photograph", self.photograph, notes=(size,))
+        yield self._view("Photo", "Photograph", self.photograph, notes=(size,))
         if self.truth is not None:
-            yield _label_view("Truth", "Truth", self.truth)
+            yield self._label_view("Truth", "Truth", self.truth)
 
     def maps(self, path: Path, alpha: float) -> Iterator[View]:
         """The map of each class, and the labels at the background threshold `alpha`.
@@ -103,7 +104,7 @@ class Subject:
             note = f"mean {heat.mean():.2f}, over {alpha:g}: {(heat > alpha).mean():.0%}"
             share = HEAT_SHARE * (0.3 + 0.7 * heat)  # stronger where the map is higher
             picture = heat_overlay(self.photograph, heat, share)
-            yield _view("CAM", f"CAM of {self.classes[label]}", picture, notes=(note,))
+            yield self._view("CAM", f"CAM of {self.classes[label]}", picture, notes=(note,))
         labels = labels_at_threshold(found.maps, found.classes, alpha)
         yield self.labels("CAM labels", f"labels at {alpha:g}", path, labels)
 
@@ -114,7 +115,7 @@ class Subject:
             SSENetError: they are of another size than the mask, or not of these classes.
         """
         if self.truth is None:
-            return _label_view(stage, title, labels)
+            return self._label_view(stage, title, labels)
         try:
             found = scores(confusion_matrix(self.truth, labels, len(self.classes))).iou
         except LabelError as error:
@@ -123,7 +124,7 @@ class Subject:
         notes = tuple(f"IoU {name} {value:.0f}" for name, value in named if value is not None)
         foreground = [value for value in found[1:] if value is not None]
         iou = sum(foreground) / len(foreground) if foreground else found[0]
-        return _label_view(stage, title, labels, notes=notes, iou=iou)
+        return self._label_view(stage, title, labels, notes=notes, iou=iou)
 
     def refined(self, path: Path, stride: int) -> Iterator[View]:
         """The CRF's labels at each background, and the cells that AffinityNet learns from.
@@ -148,7 +149,21 @@ class Subject:
             height, width = low.shape[1:]
             pixels = cells.repeat(stride, axis=0).repeat(stride, axis=1)[:height, :width]
             certain = f"{(cells != VOID).mean():.0%} of the cells are certain"
-            yield _label_view("AffinityNet", "affinity labels", pixels, notes=(certain,))
+            yield self._label_view("AffinityNet", "affinity labels", pixels, notes=(certain,))
+
+    def _label_view(self, stage: str, title: str, labels: Labels, **facts: Any) -> View:
+        """Labels (H, W) alone, with other attributes of the view."""
+        found = tuple(np.unique(labels).tolist())
+        return self._view(stage, title, label_picture(labels), labels=found, **facts)
+
+    def _view(self, stage: str, title: str, picture: Image.Image, **facts: Any) -> View:
+        """A picture of any size as a thumbnail, and as the page holds it enlarged.
+
+        A browser enlarges small pictures without more bytes.
+        """
+        small = max(picture.size) <= self.edge
+        large = picture if small else thumbnail(picture, self.edge)
+        return View(stage, title, thumbnail(picture), large=large, **facts)
 
 
 @dataclass(frozen=True)
@@ -176,14 +191,15 @@ class ImageViews:
         return {view.stage: view.iou for view in self.views if view.iou is not None}
 
 
-def gallery_image(item: GalleryItem, manifest: Manifest) -> ImageViews:
+def gallery_image(item: GalleryItem, manifest: Manifest, edge: int = LARGE) -> ImageViews:
     """Gather the files that exist of one image and one chain of variants.
 
     Args:
         item: the image and its folders.
         manifest: of the item's split.
+        edge: longest edge of the enlarged pictures, pixels.
     """
-    subject = Subject(manifest.record(item.id), ("background", *manifest.classes))
+    subject = Subject(manifest.record(item.id), ("background", *manifest.classes), edge)
     views = list(subject.given())
     if path := _existing(item.maps_dir, f"{item.id}.h5"):
         views += subject.maps(path, item.alpha)
@@ -392,21 +408,6 @@ def _brief(view: View) -> tuple[str, ...]:
     if view.iou is not None:
         return (f"IoU {view.iou:.0f}",)
     return (view.title.removeprefix("CAM of "),) if view.stage == "CAM" else ()
-
-
-def _label_view(stage: str, title: str, labels: Labels, **facts: Any) -> View:
-    """Labels (H, W) alone, with other attributes of the view."""
-    found = tuple(np.unique(labels).tolist())
-    return _view(stage, title, label_picture(labels), labels=found, **facts)
-
-
-def _view(stage: str, title: str, picture: Image.Image, **facts: Any) -> View:
-    """A picture of any size as a thumbnail, and as the page holds it enlarged.
-
-    A browser enlarges small pictures without more bytes.
-    """
-    large = picture if max(picture.size) <= LARGE else thumbnail(picture, LARGE)
-    return View(stage, title, thumbnail(picture), large=large, **facts)
 
 
 def _existing(folder: str | Path | None, name: str) -> Path | None:

@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,13 +26,23 @@ from ssenet_core.io.images import VOID, write_png
 from ssenet_core.jobs import rough_duration
 from ssenet_core.pictures import View, class_colour
 from ssenet_core.report import figures, results
-from ssenet_core.report.gallery import GalleryItem, ImageViews, contact_sheet, gallery_image
+from ssenet_core.report.doubtful import DoubtSources, find_doubts
+from ssenet_core.report.gallery import (
+    LARGE,
+    GalleryItem,
+    ImageViews,
+    contact_sheet,
+    gallery_image,
+)
 from ssenet_core.report.paper import paper_score
 from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
 from ssenet_core.settings import SerSettings
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 85
+FEW = 40  # images that the page holds in full size; of more, it would have hundreds of megabytes
+SMALL = 240  # pixels, the longest edge of enlarged pictures of more images
+ON_SHEET = 20  # images on the contact sheet, which is one picture
 TILES = {
     "cam": "class activation maps",
     "crf": "maps after the dense CRF",
@@ -52,6 +63,7 @@ def build_report(
     benchmarks: Paths,
     manifests: Paths,
     gallery: Sequence[GalleryItem],
+    doubts: DoubtSources | None,
     output_json: str | Path,
     output_markdown: str | Path,
     output_html: str | Path,
@@ -70,11 +82,12 @@ def build_report(
         metrics: training name ("cam/ssenet") to its metrics CSV.
         benchmarks: "stage/anything" to Snakemake's benchmark TSV.
         manifests: split to manifest; those of the gallery's splits are needed.
-        gallery: images to show.
+        gallery: images to show; those whose stages agree least come first.
+        doubts: what is doubtful; None shows nothing of it.
         output_json: everything, for programs.
         output_markdown: the tables.
         output_html: the report.
-        output_gallery: contact sheet of the gallery, PNG.
+        output_gallery: contact sheet of the gallery's first images, PNG.
         title: heading of all of them.
         settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
         scales: JSON files of `evaluation.scales`, as far as there are any.
@@ -88,7 +101,11 @@ def build_report(
     settings = json.loads(json.dumps(settings, default=str))
     splits = {split: load_manifest(path) for split, path in manifests.items()}
     classes = _classes(entries, splits)
-    images = [_gallery_image(item, splits) for item in gallery]
+    found = find_doubts(doubts) if doubts else None
+    agreement = found.agreement if found else {}
+    gallery = sorted(gallery, key=lambda item: agreement.get(item.id, math.inf))
+    edge = LARGE if len(gallery) <= FEW else SMALL
+    images = [_gallery_image(item, splits, edge) for item in gallery]
     rows = make_rows(entries)
     cams = settings.get("cam", {}) if published else {}
     regularisers = {name: SerSettings.model_validate(cam["ser"]) for name, cam in cams.items()}
@@ -108,11 +125,13 @@ def build_report(
         charts=_charts(entries, by_scale, measured, metrics),
         costs=stage_costs(benchmarks),
         gallery=images,
+        doubts=found,
+        agreement=agreement,
         described=partial(_described, classes=classes),
     )
     write_json(output_json, results.results_json(entries, title, settings, measured, by_scale))
     write_text(output_markdown, results.markdown(entries, title, measured))
-    write_png(output_gallery, contact_sheet(images, classes, title))
+    write_png(output_gallery, contact_sheet(images[:ON_SHEET], classes, title))
     write_text(output_html, page)
     last = "nothing could be judged"
     if rows:
@@ -121,13 +140,13 @@ def build_report(
     LOG.info("%s: %d rows of results, %d images, %.1f MB; %s", output_html, *counts)
 
 
-def _gallery_image(item: GalleryItem, splits: Mapping[str, Manifest]) -> ImageViews:
+def _gallery_image(item: GalleryItem, splits: Mapping[str, Manifest], edge: int) -> ImageViews:
     if item.split not in splits:
         raise SSENetError(
             f"gallery image {item.id}: expected a manifest of its split {item.split}, found those "
             f"of {', '.join(splits) or 'no split'}"
         )
-    return gallery_image(item, splits[item.split])
+    return gallery_image(item, splits[item.split], edge)
 
 
 def _classes(entries: Sequence[results.Entry], splits: Mapping[str, Manifest]) -> list[str]:

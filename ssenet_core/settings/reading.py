@@ -26,6 +26,7 @@ from ssenet_core.settings.sections import (
     RefineSettings,
     RunSettings,
     Section,
+    TagSettings,
 )
 from ssenet_core.settings.stages import (
     SEED_MARK,
@@ -56,6 +57,7 @@ class Settings(Section):
 
     dataset: DatasetSettings
     run: RunSettings
+    tags: TagSettings
     cam: Variants[CamSettings] = Field(
         description="The networks that give class activation maps, and how maps are taken from "
         "them."

@@ -278,6 +278,25 @@ class RunSettings(Section):
     )
 
 
+class TagSettings(Section):
+    """How doubtful image-level labels (tags) are looked for."""
+
+    folds: Number = Field(
+        ge=0,
+        le=100,
+        description="Parts of the training images: a network each, trained without the part, is "
+        "asked about it. The networks are the first chain's CAM network without the regulariser. "
+        "0: the first chain's own network, which has seen the tags and is too sure of them.",
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _something_is_left_to_train(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError("one fold leaves no image to train with; allowed: 0, or 2 and more")
+        return folds
+
+
 # The dense CRF
 
 

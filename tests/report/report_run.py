@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 from evaluation_files import SER
 from evaluation_files import equivariance as measured
-from synthetic_run import make_split
+from synthetic_run import CLASSES, make_split
 
+from ssenet_core.data.tag_scores import TagScores
+from ssenet_core.evaluation.agreement import measure_agreement
 from ssenet_core.evaluation.stages import (
     evaluate_cam,
     evaluate_crf,
@@ -14,6 +16,7 @@ from ssenet_core.evaluation.stages import (
     evaluate_trivial,
 )
 from ssenet_core.io.files import read_json, write_json
+from ssenet_core.report.doubtful import DoubtSources
 from ssenet_core.report.gallery import GalleryItem
 from ssenet_core.report.page import build_report
 from ssenet_core.settings import AlphaGrid
@@ -30,6 +33,22 @@ def evaluate(split, folder, cam, noise):
         labels_dir=split.labels, output=paths[2], stage="random_walk", name=f"{cam}/d", **where
     )
     return paths
+
+
+def doubt_sources(split, root, probabilities, held_out=False):
+    """Where the report finds the doubts of a split, with the classes' probabilities by image."""
+    scores = TagScores([*CLASSES], held_out, probabilities)
+    write_json(root / "tags.json", scores.to_json())
+    measure_agreement(
+        manifest=split.manifest,
+        refined_dir=split.refined,
+        pseudo_dir=split.labels,
+        prediction_dir=root / "none",
+        output=root / "agreement.json",
+        name="ssenet/d/d",
+    )
+    files = split.manifest, root / "tags.json", root / "agreement.json"
+    return DoubtSources(*files, split.refined, split.labels)
 
 
 def make_run(root: Path):
@@ -75,6 +94,7 @@ def make_run(root: Path):
     folders = {"maps_dir": train.maps, "refined_dir": train.refined, "pseudo_dir": train.labels}
     gallery = [GalleryItem(i, "pseudo_eval", "ssenet", 0.2, **folders) for i in train.ids]
     gallery += [GalleryItem(i, "val", prediction_dir=val.labels) for i in val.ids]
+    doubts = doubt_sources(train, root, {name: [0.5] * len(CLASSES) for name in train.ids})
     return {
         "evaluations": evaluations,
         "trivial": [root / "trivial.json"],
@@ -83,6 +103,7 @@ def make_run(root: Path):
         "benchmarks": benchmarks,
         "manifests": {"pseudo_eval": train.manifest, "val": val.manifest},
         "gallery": gallery,
+        "doubts": doubts,
         "title": "Shapes & <friends>",
         "settings": {
             "cam": {

@@ -27,6 +27,7 @@ SECTIONS = {
     "training",
     "classes",
     "gallery",
+    "doubts",
     "cost",
     "settings",
 }
@@ -158,10 +159,10 @@ def test_the_same_run_gives_the_same_page(report, run, tmp_path, caplog):
 
 def test_a_run_without_masks_has_a_report(run, tmp_path):
     lists = {key: [] for key in ("evaluations", "trivial", "equivariance", "gallery")}
-    nothing = lists | {"metrics": {}, "benchmarks": {}}
+    nothing = lists | {"metrics": {}, "benchmarks": {}, "doubts": None}
     page = Page(build(run, tmp_path, **nothing))
     sections = [attributes["id"] for attributes in page.all("section")]
-    assert {*sections} == SECTIONS - {"classes", "curves", "scales"}
+    assert {*sections} == SECTIONS - {"classes", "curves", "scales", "doubts"}
     assert sections.index("gallery") < sections.index("equivariance")
     assert (tmp_path / "gallery.png").stat().st_size
     (text,) = tmp_path.glob("*.md")

@@ -25,6 +25,7 @@ def shards(rule: str, split: str, numbers: Any = BOTH, count: int = 1) -> dict[s
 PREDICTIONS = {
     **shards("predict", "val"),
     "predict_gallery": 1,
+    "measure_agreement": 1,
     "evaluate_predictions": 1,
     "report": 1,
 }
@@ -33,7 +34,7 @@ FROM_WALK = {**shards("random_walk", "train"), "evaluate_pseudo_labels": 1, **FR
 FROM_AFFINITY = {"train_affinity": 1, **FROM_WALK}
 FROM_REFINE = {**shards("refine_cam", "train"), "evaluate_crf": 1, **FROM_AFFINITY}
 FROM_MAPS = {**shards("infer_cam", "train"), "evaluate_cam_pseudo_eval": 1, **FROM_REFINE}
-FROM_CAM = {"train_cam": 1, "evaluate_equivariance": 1, **FROM_MAPS}
+FROM_CAM = {"train_cam": 1, "evaluate_equivariance": 1, "score_tags": 1, **FROM_MAPS}
 
 CONFIG_CHANGES = {
     "nothing": ({}, {}),
@@ -54,6 +55,11 @@ CONFIG_CHANGES = {
     "prediction scales": (
         {"deeplab": {"defaults": {"prediction": {"scales": [0.5]}}}},
         PREDICTIONS,
+    ),
+    "two folds of tags": (
+        {"tags": {"folds": 2}},
+        # A network and the one that it starts from, without each of the folds.
+        {"split_folds": 1, "train_fold": 4, "score_tags": 1, "report": 1},
     ),
     "map scales of ssenet": (
         {"cam": {"variants": {"ssenet": {"inference": {"scales": [1.0]}}}}},

@@ -1,0 +1,111 @@
+"""What is doubtful: image-level labels by the classifier, labels by how little stages agree."""
+
+FOLDS = range(settings.tags.folds)
+
+if FOLDS:
+
+    rule split_folds:
+        input:
+            manifest="<results>/manifest/train.json",
+        output:
+            seen=[plan.fold_file(fold, "train.json") for fold in FOLDS],
+            held_out=[plan.fold_file(fold, "held_out.json") for fold in FOLDS],
+        log:
+            "<logs>/split_folds.log",
+        localrule: True
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(30),
+        params:
+            code=code("split_folds", "ssenet_core.data.folds"),
+        message:
+            f"Splitting the training images into {len(FOLDS)} folds"
+        script:
+            "../workflow_scripts/split_folds.py"
+
+    rule train_fold:
+        input:
+            manifest="<results>/folds/{fold}/train.json",
+            weights=fold_weights,
+        output:
+            checkpoint="<results>/folds/{fold}/{cam}/model.pt",
+            metrics="<results>/folds/{fold}/{cam}/metrics.csv",
+        log:
+            "<logs>/train_fold/{fold}/{cam}.log",
+        benchmark:
+            "<benchmarks>/train_fold/{fold}/{cam}.tsv"
+        wildcard_constraints:
+            fold=r"\d+",
+        conda:
+            "../envs/ssenet.yaml"
+        threads: settings.compute.training_threads
+        resources:
+            gpu=TRAIN_GPUS,
+            mem_mb=growing(TRAIN_MEM_MB),
+            runtime=1440,
+        params:
+            settings=fold_training,
+            code=code("train_cam", "ssenet_core.cam.training"),
+            workers=uncompared(settings.compute.workers),
+            devices=uncompared(compute.training_devices(settings.compute)),
+            save_every=save_every("cam"),
+        message:
+            "Training CAM network {wildcards.cam} without fold {wildcards.fold}"
+        script:
+            "../workflow_scripts/train_cam.py"
+
+
+rule score_tags:
+    input:
+        checkpoints=[*plan.tag_scorers()],
+        manifests=[*plan.tag_scorers().values()],
+    output:
+        probabilities="<results>/tags/probabilities.json",
+    log:
+        "<logs>/score_tags.log",
+    benchmark:
+        "<benchmarks>/score_tags/train.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=growing(SHARD_MEM_MB),
+        runtime=growing(240),
+    params:
+        held_out=bool(FOLDS),
+        view=plan.scored_view(),
+        code=code("score_tags", "ssenet_core.cam.tagging"),
+    message:
+        "Class probabilities of the training images"
+    script:
+        "../workflow_scripts/score_tags.py"
+
+
+rule measure_agreement:
+    input:
+        *records("refine_cam", "train"),
+        *records("random_walk", "train"),
+        gallery=rules.predict_gallery.output.record,
+        manifest="<results>/manifest/train.json",
+    output:
+        agreement="<deeplab>/agreement.json",
+    log:
+        "<logs>/measure_agreement/{cam}/{affinity}/{deeplab}.log",
+    benchmark:
+        "<benchmarks>/measure_agreement/{cam}/{affinity}/{deeplab}.tsv"
+    conda:
+        "../envs/ssenet.yaml"
+    resources:
+        mem_mb=growing(SHARD_MEM_MB),
+        runtime=growing(60),
+    params:
+        refined_dir=folder_of(0),
+        pseudo_dir=folder_of(len(plan.shards["train"])),
+        prediction_dir=folder_of("gallery"),
+        code=code("measure_agreement", "ssenet_core.evaluation.agreement"),
+    message:
+        "Agreement of the stages of {wildcards.cam}/{wildcards.affinity}/{wildcards.deeplab}"
+    script:
+        "../workflow_scripts/measure_agreement.py"

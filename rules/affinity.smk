@@ -6,6 +6,7 @@ rule train_affinity:
         *records("refine_cam", "train"),
         manifest="<results>/manifest/train.json",
         weights=initial_weights("affinity"),
+        corrections=corrections("affinity"),
     output:
         checkpoint="<affinity>/model.pt",
         metrics="<affinity>/metrics.csv",

@@ -103,6 +103,16 @@ def prepared_records():
     return [record for split in splits for record in records("prepare_images", split)]
 
 
+def corrections(stage):
+    """An input function: the corrected labels, if there are any and the stage's variant uses them."""
+
+    def used(wildcards):
+        variant = clean(plan.variant, stage, wildcards[stage])
+        return plan.corrections_record(used=getattr(variant, "use_corrections", True))
+
+    return used
+
+
 def folder_of(key):
     """A params function: the folder of the files that a record, an input, vouches for."""
     return lambda wildcards, input: str(Path(input[key]).parent).removesuffix(".shards")

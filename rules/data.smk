@@ -159,3 +159,29 @@ if "pseudo_eval" in plan.ids:
             "Writing the manifest of pseudo_eval"
         script:
             "../workflow_scripts/manifest_pseudo_eval.py"
+
+
+# An early job, so that a fault is told before the trainings.
+if plan.corrections:
+
+    rule corrections:
+        input:
+            manifest="<results>/manifest/train.json",
+        output:
+            record=plan.corrections_record(),
+        log:
+            "<logs>/corrections.log",
+        priority: 100
+        conda:
+            "../envs/ssenet.yaml"
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(60),
+        params:
+            source=uncompared(str(plan.corrections)),
+            files=clean(plan.corrections_digest),
+            code=code("corrections", "ssenet_core.data.corrections"),
+        message:
+            "Gathering the corrected labels"
+        script:
+            "../workflow_scripts/corrections.py"

@@ -6,6 +6,7 @@ rule train_deeplab:
         *records("random_walk", "train"),
         manifest="<results>/manifest/train.json",
         weights=initial_weights("deeplab"),
+        corrections=corrections("deeplab"),
     output:
         checkpoint="<deeplab>/model.pt",
         metrics="<deeplab>/metrics.csv",

@@ -14,6 +14,7 @@ rule report:
         metrics=[*plan.metrics().values()],
         manifests=[f"<results>/manifest/{split}.json" for split in plan.ids],
         gallery=plan.gallery_files(),
+        corrections=plan.corrections_record(used=bool(plan.chains)),
     output:
         json="<results>/report/results.json",
         markdown="<results>/report/results.md",

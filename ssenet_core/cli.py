@@ -109,6 +109,13 @@ def _doubts(options: argparse.Namespace) -> None:
         print(path)
 
 
+def _labels(options: argparse.Namespace) -> None:
+    from ssenet_core.labelling import export_labels
+
+    wanted = {name: getattr(options, name) for name in ("form", "source", "out", "split", "chain")}
+    print(export_labels(options.results, **wanted))
+
+
 def _share_or_list(text: str) -> float | Path:
     with contextlib.suppress(ValueError):
         share = float(text)
@@ -197,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="FOLDER", help="default: doubts/ in the results"
     )
     doubts.set_defaults(action=_doubts)
+    _add_labels(
+        commands.add_parser(
+            "labels",
+            help="write a run's labels for CVAT, LabelMe and other tools",
+            description="Pseudo labels or predictions at the photographs' own sizes.",
+        )
+    )
     convert = commands.add_parser(
         "convert", help="turn ResNet-38's published MXNet weights into .safetensors"
     )
@@ -268,6 +282,32 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="overwrite files that are there")
     parser.add_argument("--run", action="store_true", help="run the workflow at once")
     parser.set_defaults(action=_init)
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="results/DATASET")
+    parser.add_argument(
+        "--format",
+        dest="form",
+        required=True,
+        choices=["coco", "voc", "labelme", "yolo"],
+        help="voc: as CVAT imports it as Segmentation mask 1.1",
+    )
+    parser.add_argument("--source", required=True, choices=["pseudo_labels", "predictions"])
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test"],
+        help="default: train for pseudo labels, val (if there is one) for predictions",
+    )
+    parser.add_argument(
+        "--chain",
+        metavar="CAM/AFFINITY[/DEEPLAB]",
+        help="variants that made them; default: the only ones",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder to write, new or empty"
+    )
+    parser.set_defaults(action=_labels)
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:

@@ -26,7 +26,12 @@ from ssenet_core.data.dataset import (
     split_ids,
     unlisted_rows,
 )
-from ssenet_core.data.originals import find_originals, originals_digest, working_dataset
+from ssenet_core.data.originals import (
+    correction_files,
+    find_originals,
+    originals_digest,
+    working_dataset,
+)
 from ssenet_core.errors import SSENetError
 from ssenet_core.models.catalogue import initial_weights_file
 from ssenet_core.settings import (
@@ -174,7 +179,8 @@ class Plan:
 
     def split_settings(self, split: str) -> dict[str, Any]:
         """What of the dataset's section a split's manifest depends on."""
-        own = self.source.model_dump(mode="json", exclude={"lists", "shapes", "tags_csv"})
+        unused = {"lists", "shapes", "tags_csv", "corrections"}
+        own = self.source.model_dump(mode="json", exclude=unused)
         return own | {"split": split, "classes": list(self.classes)}
 
     def ids_digest(self, split: str) -> str:
@@ -196,6 +202,21 @@ class Plan:
             [file for image in ids for file in (self.originals[image], masks.get(image))],
             record_path(f"{self.results}/prepared", split, shard),
         )
+
+    @property
+    def corrections(self) -> Path | None:
+        """The folder or file of corrected labels, if there is one."""
+        source = self.source
+        return dataset_root(source) / source.corrections if source.corrections else None
+
+    def corrections_record(self, *, used: bool = True) -> str | list[str]:
+        """What the job that gathers corrected labels writes; empty where there are none."""
+        return f"{self.results}/corrections.json" if self.corrections and used else []
+
+    def corrections_digest(self) -> str:
+        """A text that changes when corrected labels do."""
+        files = correction_files(self.corrections or "")
+        return originals_digest(files, f"{self.results}/corrections.json")
 
     def masks_to_prepare(self, split: str, ids: Iterable[str]) -> dict[str, Path]:
         """The masks to prepare, by id: those that are scored or that labels come from."""
@@ -424,7 +445,7 @@ class Plan:
         start = starting_variant(self.variant("cam", cam).backbone.weights, cam)
         if start:
             return self.fold_file(fold, f"{start}/model.pt")
-        return self.first_weights("cam", cam, cam)
+        return self.initial_weights("cam", cam, cam)
 
     def tag_scorers(self) -> dict[str, str]:
         """Manifests of training images by the network that is asked about them."""

@@ -150,6 +150,23 @@ def test_without_folds_the_runs_network_is_asked_about_all() -> None:
     assert {*plan(run={"chains": []}).doubt_files()} == {"manifest", "tag_scores"}
 
 
+def test_corrections_change_no_manifest_and_are_asked_for_where_they_are_used(
+    tmp_path: Path,
+) -> None:
+    dataset = voc(tmp_path, ids={"train": ["a", "b"], "val": ["c"]})
+    (tmp_path / "mended").mkdir()
+    plain = Plan({"dataset": dataset})
+    found = Plan({"dataset": dataset | {"corrections": "mended"}})
+    assert found.split_settings("train") == plain.split_settings("train")
+    assert plain.corrections_record() == found.corrections_record(used=False) == []
+    assert found.corrections_record() == "results/own/corrections.json"
+    before = found.corrections_digest()
+    (tmp_path / "mended" / "a.png").touch()
+    assert found.corrections_digest() != before
+    with pytest.raises(SSENetError, match=r"dataset.corrections: .*none: no such folder or file"):
+        Plan({"dataset": dataset | {"corrections": "none"}}).corrections_digest()
+
+
 def test_a_file_that_gives_a_key_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text("run: {gallery: 1}\nrun: {gallery: 2}\n")

@@ -83,6 +83,10 @@ def test_the_default_is_valid() -> None:
             {"affinity": {"defaults": {"pairs": "inner", "crop": 64}}},
             r"affinity\.defaults\.pairs: .* crop of 72 or more",
         ),
+        (
+            {"affinity": {"variants": {"default": {"use_corrections": True}}}},
+            r"affinity\.variants\.default\.use_corrections: .* dataset\.corrections is null",
+        ),
         ({"datasets": {}}, r"datasets.*dataset"),
         ({"refine": {"powers": [24, 4]}}, r"refine\.powers: found \[24, 4\].*smaller must"),
         ({"paper": {"table1": ["baselin"]}}, r"paper\.table1: .*did you mean baseline\?"),

@@ -30,4 +30,5 @@ if __name__ == "__main__":
             settings=snakemake.params.settings,
             scales=snakemake.input.scales,
             published=snakemake.params.published,
+            corrections=snakemake.input.get("corrections") or None,
         )

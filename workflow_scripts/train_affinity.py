@@ -13,5 +13,6 @@ if __name__ == "__main__":
             TrainingRun.of_job(snakemake),
             AffinityTraining.model_validate(snakemake.params.settings),
             labels_dir=snakemake.params.labels_dir,
+            corrections=snakemake.input.get("corrections") or None,
             powers=snakemake.params.powers,
         )

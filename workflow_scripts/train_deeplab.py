@@ -13,4 +13,5 @@ if __name__ == "__main__":
             TrainingRun.of_job(snakemake),
             DeepLabTraining.model_validate(snakemake.params.settings),
             labels_dir=snakemake.params.labels_dir,
+            corrections=snakemake.input.get("corrections") or None,
         )

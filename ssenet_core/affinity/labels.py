@@ -3,6 +3,7 @@
 No ground truth is read.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,29 @@ def confident_labels(
     labels[labels_from_scores(high_cells, classes) == 0] = 0
     labels[~high_cells.any(axis=0)] = VOID
     return labels
+
+
+def corrected_posteriors(
+    posteriors: Sequence[NDArray[np.float32]],
+    classes: NDArray[np.int64],
+    corrected: NDArray[np.uint8],
+) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
+    """Posteriors that are certain where labels are corrected.
+
+    Args:
+        posteriors: as in `confident_labels`, (K + 1, H, W) each.
+        classes: label values of their rows from the second on, (K,).
+        corrected: label values, 255 where there is no correction, (H, W).
+
+    Returns:
+        Posteriors with a row more for each class that only the correction has, and the classes.
+    """
+    own = np.setdiff1d(corrected, [0, VOID, *classes])
+    classes = np.concatenate([classes, own])
+    certain = np.stack([corrected == value for value in (0, *classes)]).astype(np.float32)
+    rows = ((0, len(own)), (0, 0), (0, 0))
+    known = corrected != VOID
+    return [np.where(known, certain, np.pad(one, rows)) for one in posteriors], classes
 
 
 def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:

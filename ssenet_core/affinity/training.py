@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ssenet_core.affinity.labels import affinity_loss, confident_labels, pair_labels
+from ssenet_core.affinity.labels import (
+    affinity_loss,
+    confident_labels,
+    corrected_posteriors,
+    pair_labels,
+)
 from ssenet_core.affinity.pairs import pair_affinities
 from ssenet_core.data import augment
 from ssenet_core.data.manifest import Manifest, load_manifest
@@ -22,6 +27,7 @@ from ssenet_core.models.catalogue import normalisation
 from ssenet_core.scores import power_name
 from ssenet_core.settings import AffinityTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
+from ssenet_core.training.corrections import NO_CORRECTIONS, Corrections
 from ssenet_core.training.engine import Batch, LossFunction, fit, new_training
 from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun
@@ -33,6 +39,7 @@ def train_affinity(
     *,
     labels_dir: str | Path,
     powers: tuple[float, float],
+    corrections: str | Path | None = None,
 ) -> None:
     """Train AffinityNet on the confident pixels of the refined CAMs.
 
@@ -41,10 +48,11 @@ def train_affinity(
         settings: what training depends on.
         labels_dir: refined scores, `{image id}.h5` each.
         powers: of the strong and the weak background; see `refine.powers`.
+        corrections: labels of pixels that are known; see `training.corrections`.
     """
-    images = load_manifest(run.manifest)
-    dataset = ConfidentViews(images, Path(labels_dir), powers, settings)
-    labels = labels_key(images, Path(labels_dir), ".h5")
+    images, corrected = load_manifest(run.manifest), Corrections(corrections)
+    dataset = ConfidentViews(images, Path(labels_dir), powers, settings, corrected)
+    labels = labels_key(images, Path(labels_dir), ".h5") + corrected.key
     fit(new_training(run, settings, images, dataset, pair_loss(settings), labels=labels), run)
 
 
@@ -60,12 +68,14 @@ class ConfidentViews(Dataset[Batch]):
         labels_dir: Path,
         powers: tuple[float, float],
         settings: AffinityTraining,
+        corrections: Corrections = NO_CORRECTIONS,
     ) -> None:
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.names = [power_name(power) for power in powers]
         self.stride = settings.backbone.output_stride
         self.settings = settings
+        self.corrections = corrections
         self.normalisation = normalisation(settings.backbone.name)
         self.black_padding = settings.padding == "black"
 
@@ -78,13 +88,16 @@ class ConfidentViews(Dataset[Batch]):
         image = augment.jitter(record.photograph(), self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
         refined = read_refined(self.labels_dir / f"{record.id}.h5")
-        posteriors = [torch.from_numpy(refined.posteriors[name]) for name in self.names]
+        stored, classes = [refined.posteriors[name] for name in self.names], refined.classes
+        if (corrected := self.corrections.of(record.id)) is not None:
+            stored, classes = corrected_posteriors(stored, classes, corrected)
+        posteriors = [torch.from_numpy(posterior) for posterior in stored]
         if rng.random() < self.settings.flip:
             pixels = pixels.flip(2)
             posteriors = [posterior.flip(2) for posterior in posteriors]
         box = augment.random_crop(pixels, self.settings.crop, rng)
         fill = augment.black(self.normalisation) if self.black_padding else 0.0
-        cells = _cell_labels(posteriors, refined.classes, box, self.stride, self.black_padding)
+        cells = _cell_labels(posteriors, classes, box, self.stride, self.black_padding)
         return {
             "image": augment.crop_tensor(pixels, box, fill),
             "labels": cells,

@@ -70,6 +70,26 @@ def subfolders_with_pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and pictures_in(path))
 
 
+def correction_files(source: str | Path) -> list[Path]:
+    """The files of `dataset.corrections`: masks and JSON of a folder, sorted, or the one file.
+
+    Raises:
+        SSENetError: there is no such folder or file.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise SSENetError(
+            f"dataset.corrections: {source}: no such folder or file (seen from {Path.cwd()})"
+        )
+    if not source.is_dir():
+        return [source]
+    return sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in {".png", ".json"} and not path.name.startswith(".")
+    )
+
+
 def image_id(inside: Path) -> str:
     """The id of a photograph by its path below the folder: red_001 of red/001.jpg."""
     return "_".join(inside.with_suffix("").parts)

@@ -120,7 +120,7 @@ def fitting_mask(path: Path, photograph: Photograph) -> tuple[NDArray[np.uint8],
     return np.asarray(copy), turned
 
 
-def drawn_as_stored(path: Path, labels: NDArray[np.uint8], original: Original) -> bool:
+def drawn_as_stored(path: str | Path, labels: NDArray[np.uint8], original: Original) -> bool:
     """Whether a mask was drawn on the stored pixels of a photograph that is to be turned.
 
     Raises:

@@ -16,36 +16,51 @@ from ssenet_core.io.images import VOID, read_label_png
 from ssenet_core.models.catalogue import normalisation
 from ssenet_core.settings import DeepLabTraining
 from ssenet_core.training.batches import Draw, augmentation_rng
+from ssenet_core.training.corrections import NO_CORRECTIONS, Corrections
 from ssenet_core.training.distributed import mean_over_processes
 from ssenet_core.training.engine import Batch, fit, new_training
 from ssenet_core.training.resume import labels_key
 from ssenet_core.training.run import TrainingRun
 
 
-def train_deeplab(run: TrainingRun, settings: DeepLabTraining, *, labels_dir: str | Path) -> None:
+def train_deeplab(
+    run: TrainingRun,
+    settings: DeepLabTraining,
+    *,
+    labels_dir: str | Path,
+    corrections: str | Path | None = None,
+) -> None:
     """Train DeepLab on the pseudo labels of the train split.
 
     Args:
         run: the job's files; with several processes, each makes this call (see `launch`).
         settings: what training depends on.
         labels_dir: pseudo labels, `{image id}.png` each.
+        corrections: labels that replace them; see `training.corrections`.
     """
-    images = load_manifest(run.manifest)
-    dataset = LabelledViews(images, Path(labels_dir), settings)
-    labels = labels_key(images, Path(labels_dir), ".png")
+    images, corrected = load_manifest(run.manifest), Corrections(corrections)
+    dataset = LabelledViews(images, Path(labels_dir), settings, corrected)
+    labels = labels_key(images, Path(labels_dir), ".png") + corrected.key
     fit(new_training(run, settings, images, dataset, pixel_loss, labels=labels), run)
 
 
 class LabelledViews(Dataset[Batch]):
-    """Augmented crops with their pseudo labels.
+    """Augmented crops with their pseudo labels, or corrected ones.
 
     Item: `image` (3, crop, crop), `labels` (crop, crop) uint8, 255 outside the image, `id`.
     """
 
-    def __init__(self, manifest: Manifest, labels_dir: Path, settings: DeepLabTraining) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        labels_dir: Path,
+        settings: DeepLabTraining,
+        corrections: Corrections = NO_CORRECTIONS,
+    ) -> None:
         self.images = manifest.images
         self.labels_dir = labels_dir
         self.settings = settings
+        self.corrections = corrections
         self.normalisation = normalisation(settings.backbone.name)
 
     def __len__(self) -> int:
@@ -58,7 +73,8 @@ class LabelledViews(Dataset[Batch]):
         image = augment.resize_by(record.photograph(), factor, self.settings.antialias)
         image = augment.jitter(image, self.settings.jitter, rng)
         pixels = augment.to_tensor(image, self.normalisation)
-        labels = augment.label_tensor(read_label_png(self.labels_dir / f"{record.id}.png"))
+        stored = read_label_png(self.labels_dir / f"{record.id}.png")
+        labels = augment.label_tensor(self.corrections.applied(record.id, stored))
         labels = functional.interpolate(labels[None], pixels.shape[1:], mode="nearest-exact")[0]
         if rng.random() < self.settings.flip:
             pixels, labels = pixels.flip(2), labels.flip(2)

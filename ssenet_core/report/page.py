@@ -37,6 +37,7 @@ from ssenet_core.report.gallery import (
 from ssenet_core.report.paper import paper_score
 from ssenet_core.report.results import STAGES, Row, base_variant, make_rows, score_text
 from ssenet_core.settings import SerSettings
+from ssenet_core.training.corrections import Corrections
 
 LOG = logging.getLogger("ssenet")
 JPEG_QUALITY = 85
@@ -72,6 +73,7 @@ def build_report(
     settings: Mapping[str, Any],
     scales: Sequence[str | Path] = (),
     published: bool = False,
+    corrections: str | Path | None = None,
 ) -> None:
     """Write the four files of the report.
 
@@ -92,6 +94,7 @@ def build_report(
         settings: the configuration to show; for `published`, its "cam" has each variant's `ser`.
         scales: JSON files of `evaluation.scales`, as far as there are any.
         published: show the paper's numbers too; they are about VOC 2012 alone.
+        corrections: labels that replaced pseudo labels; see `training.corrections`.
 
     Raises:
         SSENetError: an input is missing, damaged, or does not fit the others.
@@ -106,13 +109,14 @@ def build_report(
     gallery = sorted(gallery, key=lambda item: agreement.get(item.id, math.inf))
     edge = LARGE if len(gallery) <= FEW else SMALL
     images = [_gallery_image(item, splits, edge) for item in gallery]
-    rows = make_rows(entries)
+    rows, corrected = make_rows(entries), len(Corrections(corrections))
     cams = settings.get("cam", {}) if published else {}
     regularisers = {name: SerSettings.model_validate(cam["ser"]) for name, cam in cams.items()}
     cam = next((item.cam for item in gallery if item.cam), None)
     page = _template().render(
         title=title,
         splits=splits.values(),
+        corrected=corrected,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True),
         classes=classes,
         rows=rows,
@@ -129,8 +133,9 @@ def build_report(
         agreement=agreement,
         described=partial(_described, classes=classes),
     )
-    write_json(output_json, results.results_json(entries, title, settings, measured, by_scale))
-    write_text(output_markdown, results.markdown(entries, title, measured))
+    facts = results.results_json(entries, title, settings, measured, by_scale)
+    write_json(output_json, facts | {"corrected": corrected})
+    write_text(output_markdown, results.markdown(entries, title, measured, corrected))
     write_png(output_gallery, contact_sheet(images[:ON_SHEET], classes, title))
     write_text(output_html, page)
     last = "nothing could be judged"

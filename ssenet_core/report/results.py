@@ -347,10 +347,20 @@ def results_json(
     }
 
 
-def markdown(entries: Sequence[Entry], title: str, equivariance: Sequence[Entry] = ()) -> str:
+def corrected_note(photographs: int) -> str:
+    """A sentence on how many photographs' labels were corrected."""
+    return (
+        f"{photographs} corrected photograph{'s' * (photographs != 1)}: their corrected labels "
+        "replaced pseudo labels in DeepLab's training; pseudo labels are scored without them."
+    )
+
+
+def markdown(
+    entries: Sequence[Entry], title: str, equivariance: Sequence[Entry] = (), corrected: int = 0
+) -> str:
     """The results table, IoU by class and the equivariance as GitHub Markdown."""
     rows = make_rows(entries)
-    lines = [f"# {title}", ""]
+    lines = [f"# {title}", "", *[f"{corrected_note(corrected)}\n"] * bool(corrected)]
     if not rows:
         lines.append("No split has masks: nothing could be judged.")
     else:

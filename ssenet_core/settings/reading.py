@@ -31,6 +31,7 @@ from ssenet_core.settings.sections import (
 from ssenet_core.settings.stages import (
     SEED_MARK,
     AffinitySettings,
+    AffinityTraining,
     AnySettings,
     BackboneSettings,
     CamSettings,
@@ -336,6 +337,9 @@ def _variant_faults(
         yield f"{at('backbone.weights')}: found 'cam', which a CAM network cannot start from"
     for fault in _start_faults(settings, found.backbone):
         yield f"{at('backbone.weights')}: {fault}"
+    uses = isinstance(found, AffinityTraining) and found.use_corrections
+    if uses and settings.dataset.corrections is None:
+        yield f"{at('use_corrections')}: found True, but dataset.corrections is null"
     compute = settings.compute
     processes = compute.train_gpus * compute.train_nodes
     if compute.gpus != 0 and found.batch_size % processes:

@@ -228,6 +228,13 @@ class DatasetSettings(Section):
         "SegmentationClass",
         description="Folder of the indexed masks, relative to root; null: no masks.",
     )
+    corrections: Nullable[Text] = Field(
+        None,
+        description="Labels of training images that a person corrected, relative to root: a folder "
+        "of masks {image}.png in the label values (255: as the pseudo label) and of LabelMe's "
+        "{image}.json, or a COCO JSON. They replace pseudo labels in DeepLab's training. null: "
+        "none.",
+    )
     annotation_dir: Text = Field(
         "Annotations", description="Folder of the VOC XML files, relative to root."
     )

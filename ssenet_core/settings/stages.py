@@ -286,6 +286,11 @@ class AffinityTraining(TrainingSettings):
     epochs: Count = Field(description="Passes over the training images.")
     radius: Radius
     pairs: Pairs
+    use_corrections: bool = Field(
+        False,
+        description="Pixels of dataset.corrections are labels of AffinityNet too, so that the "
+        "pseudo labels change with them.",
+    )
     padding: Literal["mean", "black"] = Field(
         description="Of crops that reach beyond the photograph: mean, its mean colour, and cells "
         "partly outside are ignored; black, as published, and such cells are labelled by their "

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "defusedxml", "jinja2")
+ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "defusedxml", "jinja2", "pycocotools")
 USED = (
     "ssenet_core.affinity.inference",
     "ssenet_core.affinity.training",

@@ -125,6 +125,8 @@ def test_equivariance_has_a_column_a_network():
         ["mean", "0.100 ± 0.141", "0.400"],
     ]
     text = markdown(ENTRIES, "A run", entries)
+    assert "corrected" not in text
+    assert "\n2 corrected photographs: " in markdown(ENTRIES, "A run", entries, 2)
     assert "| flip | 0.150 ± 0.071 | 0.300 |" in text
     assert results_json(ENTRIES, "", {}, entries)["equivariance"] == entries
 

@@ -1,6 +1,7 @@
 """What a change makes stale, and what it leaves alone: the sets of rules that would run again."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,31 @@ def test_a_job_that_has_a_gpu_writes_the_same_files_beside_it(finished: Tree) ->
     assert sum("1 process writes beside it" in log for log in logs) == 1
     assert prediction.read_bytes() == before
     assert finished.stale() == {}
+
+
+def test_a_correction_reruns_deeplab_and_nothing_before(made_once: Path, tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "tree")
+    shutil.copytree(made_once, tree.path, symlinks=True)
+    change: dict[str, Any] = {"dataset": {"corrections": "mended"}}
+    photos, mended = tree.path / "photos", tree.path / "photos" / "mended"
+    name, other = (photos / "ImageSets/Segmentation/train.txt").read_text().split()[:2]
+    mended.mkdir()
+    shutil.copy(photos / "SegmentationClass" / f"{name}.png", mended)
+    first = {"corrections": 1, **FROM_DEEPLAB}
+    assert tree.stale(change) == first
+    used = {"affinity": {"defaults": {"use_corrections": True}}}
+    assert tree.stale(change | used) == {"corrections": 1, **FROM_AFFINITY}
+    run = tree.snakemake("--config", "dataset={corrections: mended}")
+    assert run.returncode == 0, run.stdout[-8000:]
+    assert "1 corrected photograph:" in (tree.results / "report" / "index.html").read_text()
+    (mended / f"{name}.png").touch()
+    assert tree.stale(change) == {}
+    shutil.copy(photos / "SegmentationClass" / f"{other}.png", mended)
+    assert tree.stale(change) == first
+    (mended / f"{other}.png").rename(mended / "stranger.png")
+    run = tree.snakemake("--config", "dataset={corrections: mended}")
+    assert run.returncode == 1
+    assert "stranger.png: no training image is called so" in run.stdout
 
 
 def unlisted(photos: Path) -> dict[str, str]:

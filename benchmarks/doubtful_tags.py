@@ -79,10 +79,10 @@ def found(out: Path, name: str, flipped: set[tuple[str, int]], what: str) -> Non
     right = np.array(
         [pair in flipped for pair in zip(doubts["image"], doubts["label"], strict=True)]
     )
-    for title, chosen in {
-        f"first {count}": right[:count]
-        for count in (len(flipped) // 2, len(flipped), 2 * len(flipped))
-    } | {f"doubted, {doubts['doubted'].sum()}": right[doubts["doubted"]]}.items():
+    firsts = (len(flipped) // 2, len(flipped), 2 * len(flipped))
+    parts = {f"first {count}": right[:count] for count in firsts}
+    parts[f"doubted, {doubts['doubted'].sum()}"] = right[doubts["doubted"]]
+    for title, chosen in parts.items():
         precision = chosen.mean() if chosen.size else float("nan")
         recall = chosen.sum() / len(flipped)
         print(f"| {what} | {title} | {precision:.1%} | {recall:.1%} |", flush=True)

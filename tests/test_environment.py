@@ -1,6 +1,7 @@
 """The places that name versions agree, and none names a registry."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -21,10 +22,13 @@ def test_conda_files_have_the_locked_versions() -> None:
     environment = yaml.safe_load((ROOT / "envs" / "ssenet.yaml").read_text())
     pins = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     versions = locked()
-    assert pins
     for pin in pins:
         name, version = pin.split("==")
         assert version in versions[name.lower()], pin
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[<>=]", entry)[0] for entry in project["dependencies"]}
+    pinned = {pin.split("==")[0] for pin in pins}
+    assert {name for name in needed - pinned if not name.startswith("snakemake")} == set()
 
 
 def test_the_lock_has_a_hash_for_everything_and_no_address() -> None:

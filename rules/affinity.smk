@@ -26,8 +26,8 @@ rule train_affinity:
         labels_dir=folder_of(0),
         powers=settings.refine.powers,
         code=code("train_affinity", "ssenet_core.affinity.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
+        workers=untracked(settings.compute.workers),
+        devices=untracked(compute.training_devices(settings.compute)),
         save_every=save_every("affinity"),
     message:
         "Training AffinityNet {wildcards.affinity} on {wildcards.cam}"

@@ -22,8 +22,8 @@ rule train_cam:
     params:
         settings=training("cam"),
         code=code("train_cam", "ssenet_core.cam.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
+        workers=untracked(settings.compute.workers),
+        devices=untracked(compute.training_devices(settings.compute)),
         save_every=save_every("cam"),
     message:
         "Training CAM network {wildcards.cam}"

@@ -25,8 +25,8 @@ rule train_deeplab:
         labels_dir=folder_of(0),
         settings=training("deeplab"),
         code=code("train_deeplab", "ssenet_core.deeplab.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
+        workers=untracked(settings.compute.workers),
+        devices=untracked(compute.training_devices(settings.compute)),
         save_every=save_every("deeplab"),
     message:
         "Training DeepLab {wildcards.deeplab} on {wildcards.cam}/{wildcards.affinity}"
@@ -76,7 +76,9 @@ rule predict_gallery:
     output:
         record="<deeplab>/predictions/gallery.shards/0.json",
         files=per_image(
-            "<deeplab>/predictions/gallery", plan.gallery_ids(plan.gallery_split), ".png"
+            "<deeplab>/predictions/gallery",
+            reporting.gallery_ids(plan, plan.gallery_split),
+            ".png",
         ),
     log:
         "<logs>/predict/{cam}/{affinity}/{deeplab}/gallery.log",

@@ -8,8 +8,8 @@ if FOLDS:
         input:
             manifest="<results>/manifest/train.json",
         output:
-            seen=[plan.fold_file(fold, "train.json") for fold in FOLDS],
-            held_out=[plan.fold_file(fold, "held_out.json") for fold in FOLDS],
+            seen=[doubts.fold_file(plan, fold, "train.json") for fold in FOLDS],
+            held_out=[doubts.fold_file(plan, fold, "held_out.json") for fold in FOLDS],
         log:
             "<logs>/split_folds.log",
         localrule: True
@@ -48,8 +48,8 @@ if FOLDS:
         params:
             settings=fold_training,
             code=code("train_cam", "ssenet_core.cam.training"),
-            workers=uncompared(settings.compute.workers),
-            devices=uncompared(compute.training_devices(settings.compute)),
+            workers=untracked(settings.compute.workers),
+            devices=untracked(compute.training_devices(settings.compute)),
             save_every=save_every("cam"),
         message:
             "Training CAM network {wildcards.cam} without fold {wildcards.fold}"
@@ -59,8 +59,8 @@ if FOLDS:
 
 rule score_tags:
     input:
-        checkpoints=[*plan.tag_scorers()],
-        manifests=[*plan.tag_scorers().values()],
+        checkpoints=[*doubts.tag_scorers(plan)],
+        manifests=[*doubts.tag_scorers(plan).values()],
     output:
         probabilities="<results>/tags/probabilities.json",
     log:
@@ -75,7 +75,7 @@ rule score_tags:
         runtime=growing(240),
     params:
         held_out=bool(FOLDS),
-        view=plan.scored_view(),
+        view=doubts.scored_view(plan),
         code=code("score_tags", "ssenet_core.cam.tagging"),
     message:
         "Class probabilities of the training images"

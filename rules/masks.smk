@@ -36,6 +36,6 @@ for network, (splits, stage, folder) in ENLARGED.items() if plan.originals else 
 
 rule masks:
     input:
-        plan.mask_records(),
+        targets.mask_records(plan),
     message:
         "Masks at the original photographs' sizes are made"

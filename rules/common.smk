@@ -53,10 +53,18 @@ pathvars:
 
 
 GPUS = compute.gpus_a_job(settings.compute.gpus)
-TRAIN_GPUS = GPUS * settings.compute.train_gpus * settings.compute.train_nodes
-TRAIN_MEM_MB = settings.compute.train_mem_mb * settings.compute.train_gpus
 SHARD_MEM_MB = settings.compute.shard_mem_mb
 INFERENCE_THREADS, INFERENCE_MEM_MB = compute.inference_needs(settings.compute)
+
+# Resources of the kinds of jobs that several rules have: MB and minutes.
+LIGHT = {"mem_mb": growing(1000), "runtime": growing(60)}
+SCORING = {"mem_mb": growing(SHARD_MEM_MB), "runtime": growing(60)}
+INFERENCE = {"gpu": GPUS, "mem_mb": growing(INFERENCE_MEM_MB), "runtime": growing(240)}
+TRAINING = {
+    "gpu": GPUS * settings.compute.train_gpus * settings.compute.train_nodes,
+    "mem_mb": growing(settings.compute.train_mem_mb * settings.compute.train_gpus),
+    "runtime": 1440,
+}
 
 
 def when_asked(function, *arguments):
@@ -151,9 +159,13 @@ def untracked(value):
     return lambda wildcards, threads: value
 
 
-def save_every(stage):
-    """A params function: steps between resume points; `untracked`."""
-    return lambda wildcards, threads: variant(stage, wildcards).save_every
+def training_run(stage):
+    """Params of how a training runs, which its result does not depend on; each `untracked`."""
+    return {
+        "workers": untracked(settings.compute.workers),
+        "devices": untracked(compute.training_devices(settings.compute)),
+        "save_every": lambda wildcards, threads: variant(stage, wildcards).save_every,
+    }
 
 
 def beside_gpu(wildcards, threads):

@@ -24,8 +24,7 @@ if plan.dataset.source == "shapes":
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
             root=untracked(plan.dataset.root),
             settings=plan.dataset.shapes.plain(),
@@ -57,8 +56,7 @@ if plan.originals:
                 conda:
                     "../envs/ssenet.yaml"
                 resources:
-                    mem_mb=growing(1000),
-                    runtime=growing(60),
+                    **LIGHT,
                 params:
                     dataset=untracked(plan.source.plain()),
                     ids=ids,
@@ -90,8 +88,7 @@ for split, shards in plan.shards.items():
             conda:
                 "../envs/ssenet.yaml"
             resources:
-                mem_mb=growing(1000),
-                runtime=growing(60),
+                **LIGHT,
             params:
                 dataset=untracked(plan.dataset.plain()),
                 ids=ids,
@@ -121,8 +118,7 @@ for split, shards in plan.shards.items():
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
             dataset=untracked(plan.dataset.plain()),
             settings=dataset_files.split_settings(plan, split),
@@ -148,8 +144,7 @@ if "pseudo_eval" in plan.ids:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
             dataset=untracked(plan.dataset.plain()),
             settings=dataset_files.split_settings(plan, "pseudo_eval"),
@@ -177,8 +172,7 @@ if dataset_files.corrections(plan):
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
             source=untracked(str(dataset_files.corrections(plan))),
             files=call_or_exit(dataset_files.corrections_digest, plan),

@@ -25,7 +25,7 @@ if FOLDS:
         script:
             "../workflow_scripts/split_folds.py"
 
-    rule train_fold:
+    use rule train_cam as train_fold with:
         input:
             manifest="<results>/folds/{fold}/train.json",
             weights=fold_weights,
@@ -38,23 +38,10 @@ if FOLDS:
             "<benchmarks>/train_fold/{fold}/{cam}.tsv"
         wildcard_constraints:
             fold=r"\d+",
-        conda:
-            "../envs/ssenet.yaml"
-        threads: settings.compute.training_threads
-        resources:
-            gpu=TRAIN_GPUS,
-            mem_mb=growing(TRAIN_MEM_MB),
-            runtime=1440,
         params:
             settings=fold_training,
-            code=code("train_cam", "ssenet_core.cam.training"),
-            workers=untracked(settings.compute.workers),
-            devices=untracked(compute.training_devices(settings.compute)),
-            save_every=save_every("cam"),
         message:
             "Training CAM network {wildcards.cam} without fold {wildcards.fold}"
-        script:
-            "../workflow_scripts/train_cam.py"
 
 
 rule score_tags:
@@ -98,8 +85,7 @@ rule measure_agreement:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         refined_dir=folder_of(0),
         pseudo_dir=folder_of(len(plan.shards["train"])),

@@ -35,8 +35,7 @@ rule report:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         title=f"SSENet on {settings.dataset.name}",
         settings=reporting.shown_settings(plan),

@@ -27,7 +27,6 @@ SCRIPTS = {
     "walk": True,
     "pairs": True,
     "crf": True,
-    "crf_processes": True,
     "scoring": True,
     "curve": True,
     "stored_maps": True,

@@ -50,6 +50,7 @@ NOT_TRAINED = {"save_every", "inference", "random_walk", "prediction"}
 Dilation = Annotated[int, Field(ge=1, le=64), BeforeValidator(number)]
 Edge = Annotated[int, Field(ge=16, le=LARGEST_WHOLE), BeforeValidator(number)]
 Jitter = tuple[Share, Share, Share, Share]
+Alignment = Literal["cells", "plain"]
 Radius = Annotated[
     int,
     Field(ge=1, le=20, description="Largest distance of a pair, cells."),
@@ -249,7 +250,7 @@ class CamTraining(TrainingSettings):
         description="The image's longest edge is drawn between these two, pixels."
     )
     ser: SerSettings
-    alignment: Literal["cells", "plain"] = Field(
+    alignment: Alignment = Field(
         description="Where class maps lie on the image: cells, at the cells' centres; "
         "plain, resized as published."
     )

@@ -20,7 +20,6 @@ from ssenet_core.data.originals import PHOTOGRAPH_SUFFIXES, image_id
 from ssenet_core.errors import SSENetError, shown, some_of
 from ssenet_core.io.files import id_problem, read_text
 
-LARGEST_ANNOTATION = 1 << 24  # bytes; VOC's have a few thousand, and read they take 30 times more
 # Headings of the columns, the first that a table has counts.
 IMAGE_COLUMNS = (
     *("image", "images", "filename", "file_name", "file", "path", "name", "id", "image_id"),
@@ -248,7 +247,7 @@ def _as_list(path: str, row: _Row, text: str) -> tuple[str, ...]:
         return ()
     try:
         found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError):
         found = None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise SSENetError(
@@ -319,7 +318,7 @@ def tags_from_coco(path: str | Path) -> TagTable:
         for entry in content["annotations"]:
             image = images[entry["image_id"]]
             rows[image] = _names([*rows[image], names[entry["category_id"]]])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SSENetError(
             f"{path}: expected COCO's images, annotations and categories, cannot read it "
             f"({error!r})"
@@ -362,8 +361,6 @@ def tags_from_xml(path: str | Path) -> tuple[str, ...]:
     from defusedxml import ElementTree as SafeElementTree
 
     try:
-        if (size := Path(path).stat().st_size) > LARGEST_ANNOTATION:
-            raise ValueError(f"it has {size} bytes, more than {LARGEST_ANNOTATION}")
         annotation = SafeElementTree.parse(path).getroot()
     except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise SSENetError(f"{path}: expected a VOC annotation, cannot read it ({error})") from error

@@ -21,7 +21,6 @@ from ssenet_core.errors import SSENetError, hint, listed, shown
 from ssenet_core.models.catalogue import BACKBONES, TIMM, timm_faults
 from ssenet_core.settings.sections import (
     LARGEST_SEED,
-    LARGEST_WHOLE,
     Count,
     CrfSettings,
     Distinct,
@@ -48,7 +47,7 @@ SEED_MARK = "@"
 NOT_TRAINED = {"save_every", "inference", "random_walk", "prediction"}
 
 Dilation = Annotated[int, Field(ge=1, le=64), BeforeValidator(number)]
-Edge = Annotated[int, Field(ge=16, le=LARGEST_WHOLE), BeforeValidator(number)]
+Edge = Annotated[int, Field(ge=16), BeforeValidator(number)]
 Jitter = tuple[Share, Share, Share, Share]
 Alignment = Literal["cells", "plain"]
 Radius = Annotated[
@@ -439,7 +438,7 @@ class Variants(Section, Generic[S]):
         settings = self.variants[variant]
         if not mark:
             return settings
-        if not (seed.isascii() and seed.isdecimal() and int(seed[:20]) <= LARGEST_SEED):
+        if not (seed.isascii() and seed.isdecimal() and int(seed) <= LARGEST_SEED):
             raise SSENetError(
                 f"{stage} variant {shown(name)}: expected a whole number after {SEED_MARK}, "
                 f"at most {LARGEST_SEED}"

@@ -154,7 +154,6 @@ ANNOTATIONS: Mapping[str, bytes] = {
     "quadratic": defining(f'<!ENTITY e "{"x" * 9999}">', "&e;" * 999),
     "a file": defining('<!ENTITY e SYSTEM "file:///etc/passwd">'),
     "an address": defining('<!ENTITY e SYSTEM "http://127.0.0.1:9/">'),
-    "a parameter": defining('<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;', ""),
     "elsewhere": b'<!DOCTYPE a SYSTEM "http://127.0.0.1:9/x.dtd"><annotation>&e;</annotation>',
     "deep": b"<annotation>" + b"<object>" * DEEP + b"</object>" * DEEP + b"</annotation>",
     "in hex": b'<?xml version="1.0" encoding="hex"?><annotation/>',

@@ -33,7 +33,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        plan.run_files(),
+        targets.run_files(plan),
         rules.report.output,
     message:
         "Everything is made"

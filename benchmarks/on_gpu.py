@@ -48,7 +48,7 @@ SMALL_SECONDS = 2000.0  # on a CPU that may have other work
 PACKAGES = (
     *("torch", "torchvision", "timm", "safetensors", "lightning_fabric", "numpy", "scipy", "h5py"),
     *("pydantic", "PIL", "yaml", "tqdm", "pytest", "triton", "hdf5plugin", "tensorboard"),
-    *("matplotlib", "jinja2", "snakemake", "defusedxml", "pydensecrf", "hypothesis"),
+    *("matplotlib", "jinja2", "snakemake", "pydensecrf", "hypothesis"),
 )
 ROW = "| "  # as in `compare`
 NO_TIME = "not measured: no time was left"  # as in `cards`

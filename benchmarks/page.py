@@ -27,7 +27,6 @@ SCRIPTS = {
     "walk": True,
     "pairs": True,
     "crf": True,
-    "crf_processes": True,
     "scoring": True,
     "curve": True,
     "stored_maps": True,
@@ -83,7 +82,7 @@ Notes:
   `h5py`, `scipy`, `pillow`, `pydantic`, `pyyaml`, `safetensors`, `tqdm` and `pytest`. A training
   writes TensorBoard's files: `tensorboard` as well. `hdf5plugin` is worth bringing, as files packed
   by LZ4 can only be read with it; without it files are packed by gzip. The CRF needs `pydensecrf2`,
-  the workflow itself `snakemake` and `defusedxml`. `torch.compile` needs a C compiler.
+  the workflow itself `snakemake`. `torch.compile` needs a C compiler.
 - The rows above are of an NVIDIA H200, with timm 1.0.29. Channels last in memory and
   `cudnn.benchmark` make no difference to the SER step (117 to 118 ms a step of 16). In CAM
   inference the card was busy for 25 of an image's 49 ms; reading and resizing the photograph, some

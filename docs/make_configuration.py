@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ssenet_core.settings import Settings
-from ssenet_core.settings.sections import LARGEST_WHOLE, PATTERNS
+from ssenet_core.settings.sections import PATTERNS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
@@ -175,8 +175,6 @@ def _kind(name: str, described: Schema, schema: Schema) -> str:
 def _limits(described: Schema) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     known = {key: described[key] for key in signs if key in described}
-    if known.get("maximum") == LARGEST_WHOLE:  # it keeps out what no machine could do
-        del known["maximum"]
     if {"minimum", "maximum"} <= known.keys():
         return f", {known['minimum']} to {known['maximum']}"
     found = [f"{sign} {known[key]}" for key, sign in signs.items() if key in known]

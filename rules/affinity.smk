@@ -18,17 +18,13 @@ rule train_affinity:
         "../envs/ssenet.yaml"
     threads: settings.compute.training_threads
     resources:
-        gpu=TRAIN_GPUS,
-        mem_mb=growing(TRAIN_MEM_MB),
-        runtime=1440,
+        **TRAINING,
     params:
+        **training_run("affinity"),
         settings=training("affinity"),
         labels_dir=folder_of(0),
         powers=settings.refine.powers,
         code=code("train_affinity", "ssenet_core.affinity.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
-        save_every=save_every("affinity"),
     message:
         "Training AffinityNet {wildcards.affinity} on {wildcards.cam}"
     script:
@@ -55,9 +51,7 @@ for shard, ids in plan.shards["train"].items():
             "../envs/ssenet.yaml"
         threads: INFERENCE_THREADS
         resources:
-            gpu=GPUS,
-            mem_mb=growing(INFERENCE_MEM_MB),
-            runtime=growing(240),
+            **INFERENCE,
         params:
             shard=shard,
             maps_dir=folder_of("maps"),

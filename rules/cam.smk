@@ -16,15 +16,11 @@ rule train_cam:
         "../envs/ssenet.yaml"
     threads: settings.compute.training_threads
     resources:
-        gpu=TRAIN_GPUS,
-        mem_mb=growing(TRAIN_MEM_MB),
-        runtime=1440,
+        **TRAINING,
     params:
+        **training_run("cam"),
         settings=training("cam"),
         code=code("train_cam", "ssenet_core.cam.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
-        save_every=save_every("cam"),
     message:
         "Training CAM network {wildcards.cam}"
     script:
@@ -53,9 +49,7 @@ for split in ("train", "val"):
                 "../envs/ssenet.yaml"
             threads: INFERENCE_THREADS
             resources:
-                gpu=GPUS,
-                mem_mb=growing(INFERENCE_MEM_MB),
-                runtime=growing(240),
+                **INFERENCE,
             params:
                 shard=shard,
                 settings=part("cam", "inference"),

@@ -20,12 +20,22 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ssenet_core import compute
 from ssenet_core.compute import growing
+from ssenet_core.data.dataset import unlisted_rows
 from ssenet_core.errors import SSENetError, some_of
 from ssenet_core.fingerprint import fingerprint
-from ssenet_core.plan import Plan, per_image, shard_rule
+from ssenet_core.plan import (
+    Plan,
+    dataset_files,
+    doubts,
+    paper,
+    per_image,
+    reporting,
+    shard_rule,
+    targets,
+)
 
 
-def clean(function, *arguments):
+def call_or_exit(function, *arguments):
     """Call a library function; a user's mistake ends the workflow in one message."""
     try:
         return function(*arguments)
@@ -34,7 +44,7 @@ def clean(function, *arguments):
         raise SystemExit(f"error: {error}") from None
 
 
-plan = clean(Plan, config, workflow.configfiles)
+plan = call_or_exit(Plan, config, workflow.configfiles)
 settings = plan.settings
 
 
@@ -43,34 +53,47 @@ pathvars:
 
 
 GPUS = compute.gpus_a_job(settings.compute.gpus)
-TRAIN_GPUS = GPUS * settings.compute.train_gpus * settings.compute.train_nodes
-TRAIN_MEM_MB = settings.compute.train_mem_mb * settings.compute.train_gpus
 SHARD_MEM_MB = settings.compute.shard_mem_mb
 INFERENCE_THREADS, INFERENCE_MEM_MB = compute.inference_needs(settings.compute)
 
+# Resources of the kinds of jobs that several rules have: MB and minutes.
+LIGHT = {"mem_mb": growing(1000), "runtime": growing(60)}
+SCORING = {"mem_mb": growing(SHARD_MEM_MB), "runtime": growing(60)}
+INFERENCE = {"gpu": GPUS, "mem_mb": growing(INFERENCE_MEM_MB), "runtime": growing(240)}
+TRAINING = {
+    "gpu": GPUS * settings.compute.train_gpus * settings.compute.train_nodes,
+    "mem_mb": growing(settings.compute.train_mem_mb * settings.compute.train_gpus),
+    "runtime": 1440,
+}
 
-def asked(function, *arguments):
-    """An input function: what the plan says once the rule's output is asked for, not before."""
-    return lambda wildcards: clean(function, *arguments)
+
+def when_asked(function, *arguments):
+    """An input function: what a function returns once the rule's output is asked for, not before."""
+    return lambda wildcards: call_or_exit(function, *arguments)
+
+
+def variant(stage, wildcards):
+    """The settings of a stage's variant, which the wildcards name."""
+    return call_or_exit(plan.variant, stage, wildcards[stage])
 
 
 def initial_weights(stage):
     """An input function: the file of a variant's initial weights, if it has one."""
 
     def weights(wildcards):
-        return clean(plan.initial_weights, stage, wildcards[stage], wildcards.cam) or []
+        return call_or_exit(plan.initial_weights, stage, wildcards[stage], wildcards.cam) or []
 
     return weights
 
 
 def fold_weights(wildcards):
     """An input function: the file of the initial weights of a fold's network, if it has one."""
-    return clean(plan.fold_weights, int(wildcards.fold), wildcards.cam) or []
+    return call_or_exit(doubts.fold_weights, plan, int(wildcards.fold), wildcards.cam) or []
 
 
 def fold_training(wildcards):
     """A params function: what the training of a fold's network depends on."""
-    return clean(plan.fold_settings, wildcards.cam)
+    return call_or_exit(doubts.fold_settings, plan, wildcards.cam)
 
 
 @cache
@@ -107,8 +130,8 @@ def corrections(stage):
     """An input function: the corrected labels, if there are any and the stage's variant uses them."""
 
     def used(wildcards):
-        variant = clean(plan.variant, stage, wildcards[stage])
-        return plan.corrections_record(used=getattr(variant, "use_corrections", True))
+        asked = getattr(variant(stage, wildcards), "use_corrections", True)
+        return dataset_files.corrections_record(plan, used=asked)
 
     return used
 
@@ -120,29 +143,33 @@ def folder_of(key):
 
 def training(stage):
     """A params function: what the training of a stage's variant depends on."""
-    return lambda wildcards: clean(plan.variant, stage, wildcards[stage]).used_in_training()
+    return lambda wildcards: variant(stage, wildcards).used_in_training()
 
 
 def part(stage, key):
     """A params function: one part of a variant's settings."""
-    return lambda wildcards: getattr(clean(plan.variant, stage, wildcards[stage]), key).plain()
+    return lambda wildcards: getattr(variant(stage, wildcards), key).plain()
 
 
-def uncompared(value):
-    """A params function: a value whose change makes nothing stale.
+def untracked(value):
+    """A params function: a value whose change triggers no rerun.
 
     Snakemake compares no parameter whose function takes `threads`.
     """
     return lambda wildcards, threads: value
 
 
-def save_every(stage):
-    """A params function: steps between resume points; not compared, like `uncompared`."""
-    return lambda wildcards, threads: clean(plan.variant, stage, wildcards[stage]).save_every
+def training_run(stage):
+    """Params of how a training runs, which its result does not depend on; each `untracked`."""
+    return {
+        "workers": untracked(settings.compute.workers),
+        "devices": untracked(compute.training_devices(settings.compute)),
+        "save_every": lambda wildcards, threads: variant(stage, wildcards).save_every,
+    }
 
 
 def beside_gpu(wildcards, threads):
-    """Processes that write beside an inference job's GPU; not compared, like `uncompared`."""
+    """Processes that write beside an inference job's GPU; `untracked`."""
     return threads - 1 if GPUS else 0
 
 
@@ -153,11 +180,11 @@ def code(script, *modules):
     The profiles leave out Snakemake's own trigger `code`: it goes by the dates of scripts, which
     another branch's checkout changes.
     """
-    return clean(fingerprint, f"workflow_scripts.{script}", *modules)
+    return call_or_exit(fingerprint, f"workflow_scripts.{script}", *modules)
 
 
 onstart:
-    if unlisted := plan.unlisted_rows():
+    if unlisted := unlisted_rows(plan.source, plan.ids):
         logger.warning(
             f"{len(unlisted)} image(s) with labels are in no list and are left out: {some_of(unlisted)}"
         )

@@ -24,10 +24,9 @@ if plan.dataset.source == "shapes":
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
-            root=uncompared(plan.dataset.root),
+            root=untracked(plan.dataset.root),
             settings=plan.dataset.shapes.plain(),
             code=code("make_shapes", "ssenet_core.data.shapes"),
         message:
@@ -48,7 +47,7 @@ if plan.originals:
                     images=per_image(f"{plan.dataset.root}/{plan.dataset.image_dir}", ids, ".jpg"),
                     masks=per_image(
                         f"{plan.dataset.root}/{plan.dataset.mask_dir}",
-                        plan.masks_to_prepare(split, ids),
+                        dataset_files.masks_to_prepare(plan, split, ids),
                         ".png",
                     ),
                 log:
@@ -57,12 +56,11 @@ if plan.originals:
                 conda:
                     "../envs/ssenet.yaml"
                 resources:
-                    mem_mb=growing(1000),
-                    runtime=growing(60),
+                    **LIGHT,
                 params:
-                    dataset=uncompared(plan.source.plain()),
+                    dataset=untracked(plan.source.plain()),
                     ids=ids,
-                    files=plan.originals_digest(split, shard),
+                    files=dataset_files.originals_digest(plan, split, shard),
                     working_size=plan.source.working_size,
                     code=code("prepare_images", "ssenet_core.data.prepare"),
                 message:
@@ -80,7 +78,7 @@ for split, shards in plan.shards.items():
             name:
                 shard_rule("check_images", split, shard)
             input:
-                plan.generated_files(ids),
+                dataset_files.generated_files(plan, ids),
                 prepared=prepared(split, shard),
             output:
                 manifest=plan.manifest(split, shard),
@@ -90,13 +88,12 @@ for split, shards in plan.shards.items():
             conda:
                 "../envs/ssenet.yaml"
             resources:
-                mem_mb=growing(1000),
-                runtime=growing(60),
+                **LIGHT,
             params:
-                dataset=uncompared(plan.dataset.plain()),
+                dataset=untracked(plan.dataset.plain()),
                 ids=ids,
-                settings=plan.split_settings(split),
-                files=clean(plan.files_digest, split, ids),
+                settings=dataset_files.split_settings(plan, split),
+                files=call_or_exit(dataset_files.images_digest, plan, split, ids),
                 code=code("check_images", "ssenet_core.data.check"),
             message:
                 f"Checking the {split} images of shard {shard}"
@@ -121,12 +118,11 @@ for split, shards in plan.shards.items():
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
-            dataset=uncompared(plan.dataset.plain()),
-            settings=plan.split_settings(split),
-            ids=plan.ids_digest(split),
+            dataset=untracked(plan.dataset.plain()),
+            settings=dataset_files.split_settings(plan, split),
+            ids=dataset_files.ids_digest(plan, split),
             code=code("manifest", "ssenet_core.data.check"),
         message:
             f"Writing the manifest of {split}"
@@ -148,12 +144,13 @@ if "pseudo_eval" in plan.ids:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
-            dataset=uncompared(plan.dataset.plain()),
-            settings=plan.split_settings("pseudo_eval"),
-            files=clean(plan.files_digest, "pseudo_eval", plan.ids["pseudo_eval"]),
+            dataset=untracked(plan.dataset.plain()),
+            settings=dataset_files.split_settings(plan, "pseudo_eval"),
+            files=call_or_exit(
+                dataset_files.images_digest, plan, "pseudo_eval", plan.ids["pseudo_eval"]
+            ),
             code=code("manifest_pseudo_eval", "ssenet_core.data.check"),
         message:
             "Writing the manifest of pseudo_eval"
@@ -162,24 +159,23 @@ if "pseudo_eval" in plan.ids:
 
 
 # An early job, so that a fault is told before the trainings.
-if plan.corrections:
+if dataset_files.corrections(plan):
 
     rule corrections:
         input:
             manifest="<results>/manifest/train.json",
         output:
-            record=plan.corrections_record(),
+            record=dataset_files.corrections_record(plan),
         log:
             "<logs>/corrections.log",
         priority: 100
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(60),
+            **LIGHT,
         params:
-            source=uncompared(str(plan.corrections)),
-            files=clean(plan.corrections_digest),
+            source=untracked(str(dataset_files.corrections(plan))),
+            files=call_or_exit(dataset_files.corrections_digest, plan),
             code=code("corrections", "ssenet_core.data.corrections"),
         message:
             "Gathering the corrected labels"

@@ -18,16 +18,12 @@ rule train_deeplab:
         "../envs/ssenet.yaml"
     threads: settings.compute.training_threads
     resources:
-        gpu=TRAIN_GPUS,
-        mem_mb=growing(TRAIN_MEM_MB),
-        runtime=1440,
+        **TRAINING,
     params:
+        **training_run("deeplab"),
         labels_dir=folder_of(0),
         settings=training("deeplab"),
         code=code("train_deeplab", "ssenet_core.deeplab.training"),
-        workers=uncompared(settings.compute.workers),
-        devices=uncompared(compute.training_devices(settings.compute)),
-        save_every=save_every("deeplab"),
     message:
         "Training DeepLab {wildcards.deeplab} on {wildcards.cam}/{wildcards.affinity}"
     script:
@@ -54,9 +50,7 @@ for split in ("val", "test"):
                 "../envs/ssenet.yaml"
             threads: INFERENCE_THREADS
             resources:
-                gpu=GPUS,
-                mem_mb=growing(INFERENCE_MEM_MB),
-                runtime=growing(240),
+                **INFERENCE,
             params:
                 shard=shard,
                 settings=part("deeplab", "prediction"),
@@ -76,7 +70,9 @@ rule predict_gallery:
     output:
         record="<deeplab>/predictions/gallery.shards/0.json",
         files=per_image(
-            "<deeplab>/predictions/gallery", plan.gallery_ids(plan.gallery_split), ".png"
+            "<deeplab>/predictions/gallery",
+            reporting.gallery_ids(plan, plan.gallery_split),
+            ".png",
         ),
     log:
         "<logs>/predict/{cam}/{affinity}/{deeplab}/gallery.log",
@@ -86,9 +82,7 @@ rule predict_gallery:
         "../envs/ssenet.yaml"
     threads: INFERENCE_THREADS
     resources:
-        gpu=GPUS,
-        mem_mb=growing(INFERENCE_MEM_MB),
-        runtime=growing(240),
+        **INFERENCE,
     params:
         shard=0,
         settings=part("deeplab", "prediction"),

@@ -8,8 +8,8 @@ if FOLDS:
         input:
             manifest="<results>/manifest/train.json",
         output:
-            seen=[plan.fold_file(fold, "train.json") for fold in FOLDS],
-            held_out=[plan.fold_file(fold, "held_out.json") for fold in FOLDS],
+            seen=[doubts.fold_file(plan, fold, "train.json") for fold in FOLDS],
+            held_out=[doubts.fold_file(plan, fold, "held_out.json") for fold in FOLDS],
         log:
             "<logs>/split_folds.log",
         localrule: True
@@ -25,7 +25,7 @@ if FOLDS:
         script:
             "../workflow_scripts/split_folds.py"
 
-    rule train_fold:
+    use rule train_cam as train_fold with:
         input:
             manifest="<results>/folds/{fold}/train.json",
             weights=fold_weights,
@@ -38,29 +38,16 @@ if FOLDS:
             "<benchmarks>/train_fold/{fold}/{cam}.tsv"
         wildcard_constraints:
             fold=r"\d+",
-        conda:
-            "../envs/ssenet.yaml"
-        threads: settings.compute.training_threads
-        resources:
-            gpu=TRAIN_GPUS,
-            mem_mb=growing(TRAIN_MEM_MB),
-            runtime=1440,
         params:
             settings=fold_training,
-            code=code("train_cam", "ssenet_core.cam.training"),
-            workers=uncompared(settings.compute.workers),
-            devices=uncompared(compute.training_devices(settings.compute)),
-            save_every=save_every("cam"),
         message:
             "Training CAM network {wildcards.cam} without fold {wildcards.fold}"
-        script:
-            "../workflow_scripts/train_cam.py"
 
 
 rule score_tags:
     input:
-        checkpoints=[*plan.tag_scorers()],
-        manifests=[*plan.tag_scorers().values()],
+        checkpoints=[*doubts.tag_scorers(plan)],
+        manifests=[*doubts.tag_scorers(plan).values()],
     output:
         probabilities="<results>/tags/probabilities.json",
     log:
@@ -75,7 +62,7 @@ rule score_tags:
         runtime=growing(240),
     params:
         held_out=bool(FOLDS),
-        view=plan.scored_view(),
+        view=doubts.scored_view(plan),
         code=code("score_tags", "ssenet_core.cam.tagging"),
     message:
         "Class probabilities of the training images"
@@ -98,8 +85,7 @@ rule measure_agreement:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         refined_dir=folder_of(0),
         pseudo_dir=folder_of(len(plan.shards["train"])),

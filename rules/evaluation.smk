@@ -17,8 +17,7 @@ for split in plan.scored:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(SHARD_MEM_MB),
-            runtime=growing(60),
+            **SCORING,
         params:
             maps_dir=folder_of(0),
             alpha=settings.evaluation.alpha,
@@ -74,8 +73,7 @@ rule evaluate_crf:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         refined_dir=folder_of(0),
         code=code("evaluate_crf", "ssenet_core.evaluation.stages"),
@@ -98,8 +96,7 @@ rule evaluate_pseudo_labels:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         labels_dir=folder_of(0),
         code=code("evaluate_pseudo_labels", "ssenet_core.evaluation.stages"),
@@ -124,8 +121,7 @@ if "val" in plan.scored:
         conda:
             "../envs/ssenet.yaml"
         resources:
-            mem_mb=growing(SHARD_MEM_MB),
-            runtime=growing(60),
+            **SCORING,
         params:
             labels_dir=folder_of(0),
             code=code("evaluate_predictions", "ssenet_core.evaluation.stages"),
@@ -149,8 +145,7 @@ rule evaluate_trivial:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        **LIGHT,
     params:
         ellipse=settings.evaluation.ellipse,
         code=code("evaluate_trivial", "ssenet_core.evaluation.stages"),

@@ -23,8 +23,7 @@ for network, (splits, stage, folder) in ENLARGED.items() if plan.originals else 
                 conda:
                     "../envs/ssenet.yaml"
                 resources:
-                    mem_mb=growing(1000),
-                    runtime=growing(60),
+                    **LIGHT,
                 params:
                     labels_dir=folder_of("labels"),
                     code=code("enlarge_masks", "ssenet_core.data.prepare"),
@@ -36,6 +35,6 @@ for network, (splits, stage, folder) in ENLARGED.items() if plan.originals else 
 
 rule masks:
     input:
-        plan.mask_records(),
+        targets.mask_records(plan),
     message:
         "Masks at the original photographs' sizes are made"

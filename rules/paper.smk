@@ -1,19 +1,15 @@
 """The paper's tables and figures, by name, on whatever dataset is configured."""
 
-TABLES = {
-    1: "Table 1: baseline and SSENet by the small branch's rate, pseudo_eval",
-    2: "Table 2: baseline and SSENet by the range of scales in training, pseudo_eval",
-    3: "Table 3: the segmentation network, val",
-}
-
-for number, title in TABLES.items():
+for number, table in paper.TABLES.items():
 
     rule:
         name:
             f"table{number}"
         input:
-            evaluations=asked(plan.table_evaluations, number),
-            archive="<results>/paper/test.tgz" if number == 3 and "test" in plan.ids else [],
+            evaluations=when_asked(paper.table_evaluations, plan, table),
+            archive=(
+                "<results>/paper/test.tgz" if table.split == "val" and "test" in plan.ids else []
+            ),
         output:
             markdown=report(
                 f"<results>/paper/table{number}.md",
@@ -32,12 +28,12 @@ for number, title in TABLES.items():
             runtime=growing(10),
         params:
             number=number,
-            title=title,
-            models=plan.table_models(number),
+            title=table.title,
+            models=paper.table_models(plan, table),
             published=settings.paper.published,
             code=code("table", "ssenet_core.report.paper"),
         message:
-            title
+            table.title
         script:
             "../workflow_scripts/table.py"
 
@@ -46,7 +42,7 @@ if "test" in plan.ids:
 
     rule test_archive:
         input:
-            *plan.prediction_records("test"),
+            *paper.prediction_records(plan, "test"),
             manifest="<results>/manifest/test.json",
         output:
             archive="<results>/paper/test.tgz",
@@ -102,7 +98,7 @@ for number in (4, 5):
         name:
             f"figure{number}"
         input:
-            evaluations=asked(plan.scale_evaluations),
+            evaluations=when_asked(paper.scale_evaluations, plan),
         output:
             figure=report(
                 f"<results>/paper/figure{number}.png",
@@ -129,7 +125,7 @@ for number in (4, 5):
 
 rule figure1:
     input:
-        pictures=plan.of_cams("evaluation/equivariance.png", plan.compared_cams()),
+        pictures=plan.of_cams("evaluation/equivariance.png", paper.compared_cams(plan)),
     output:
         figure=report(
             "<results>/paper/figure1.png",
@@ -156,7 +152,7 @@ rule figure1:
 rule figure2:
     input:
         manifest=f"<results>/manifest/{plan.gallery_split}.json",
-        checkpoints=plan.of_cams("model.pt", plan.compared_cams()),
+        checkpoints=plan.of_cams("model.pt", paper.compared_cams(plan)),
     output:
         figure=report(
             "<results>/paper/figure2.png",
@@ -173,7 +169,7 @@ rule figure2:
         mem_mb=growing(SHARD_MEM_MB),
         runtime=growing(30),
     params:
-        images=plan.figure_ids(plan.gallery_split),
+        images=paper.figure_ids(plan, plan.gallery_split),
         names=settings.paper.compared,
         scales=settings.paper.scales,
         precision=settings.cam.defaults.inference.precision,
@@ -188,7 +184,7 @@ if "val" in plan.ids:
 
     rule figure6:
         input:
-            *plan.prediction_records("val"),
+            *paper.prediction_records(plan, "val"),
             manifest="<results>/manifest/val.json",
         output:
             figure=report(
@@ -205,7 +201,7 @@ if "val" in plan.ids:
             mem_mb=growing(1000),
             runtime=growing(10),
         params:
-            images=plan.figure_ids("val"),
+            images=paper.figure_ids(plan, "val"),
             predictions_dir=folder_of(0),
             code=code("figure6", "ssenet_core.report.paper"),
         message:

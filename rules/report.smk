@@ -6,15 +6,15 @@ report: "captions/workflow.rst"
 
 rule report:
     input:
-        **plan.doubt_files(),
-        evaluations=plan.evaluations(),
+        **doubts.source_files(plan),
+        evaluations=reporting.evaluations(plan),
         trivial=[f"<results>/trivial/{split}.json" for split in plan.scored],
         equivariance=plan.of_cams("evaluation/equivariance.json", plan.all_cams),
-        scales=plan.measured_scales(),
-        metrics=[*plan.metrics().values()],
+        scales=reporting.measured_scales(plan),
+        metrics=[*reporting.metrics(plan).values()],
         manifests=[f"<results>/manifest/{split}.json" for split in plan.ids],
-        gallery=plan.gallery_files(),
-        corrections=plan.corrections_record(used=bool(plan.chains)),
+        gallery=reporting.gallery_files(plan),
+        corrections=dataset_files.corrections_record(plan, used=bool(plan.chains)),
     output:
         json="<results>/report/results.json",
         markdown="<results>/report/results.md",
@@ -35,15 +35,14 @@ rule report:
     conda:
         "../envs/ssenet.yaml"
     resources:
-        mem_mb=growing(SHARD_MEM_MB),
-        runtime=growing(60),
+        **SCORING,
     params:
         title=f"SSENet on {settings.dataset.name}",
-        settings=plan.shown_settings(),
-        metrics=plan.metrics(),
+        settings=reporting.shown_settings(plan),
+        metrics=reporting.metrics(plan),
         manifests={split: plan.manifest(split) for split in plan.ids},
-        gallery=plan.gallery(),
-        doubts=plan.doubts(),
+        gallery=reporting.gallery(plan),
+        doubts=doubts.sources(plan),
         benchmarks=plan.pathvars()["benchmarks"],
         published=settings.paper.published,
         code=code("report", "ssenet_core.report.page"),

@@ -28,15 +28,16 @@ Posteriors = NDArray[np.float32]
 LabelInputs = tuple[Any, ...]
 
 
-def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSettings) -> Posteriors:
+def dense_crf(image: NDArray[np.uint8], scores: Scores, settings: CrfSettings) -> Posteriors:
     """Posteriors of one stack of scores after some mean field iterations.
 
-    The unary energy is -log(score), of scores raised to 1e-5 at least. Scores need not sum to one:
-    a factor common to a pixel's labels adds a constant to its energies, which cancels out.
+    The unary energy is -log(score), of scores raised to 1e-5 at least. Scores need not sum to one,
+    as a factor common to a pixel's labels cancels out, but their highest should be near one: the
+    least of 1e-5 does not scale with them.
 
     Args:
         image: RGB, (H, W, 3) uint8.
-        probabilities: (labels, H, W), non-negative.
+        scores: (labels, H, W), non-negative.
         settings: iterations (0 gives the scores, normalised) and kernels.
 
     Returns:
@@ -45,13 +46,11 @@ def dense_crf(image: NDArray[np.uint8], probabilities: Scores, settings: CrfSett
     Raises:
         ValueError: the image and the scores do not fit.
     """
-    _check(image, probabilities)
-    if len(probabilities) == 1:  # certain, whatever its score
-        return np.ones(probabilities.shape, np.float32)
-    crf = _crf(image, probabilities, settings)
-    return np.array(crf.inference(settings.iterations), dtype=np.float32).reshape(
-        probabilities.shape
-    )
+    _check(image, scores)
+    if len(scores) == 1:  # certain, whatever its score
+        return np.ones(scores.shape, np.float32)
+    crf = _crf(image, scores, settings)
+    return np.array(crf.inference(settings.iterations), dtype=np.float32).reshape(scores.shape)
 
 
 def dense_crfs(
@@ -93,7 +92,7 @@ def label_inputs(
     """The arguments of `write_labels`: without a CRF labels alone, a fraction of the scores' bytes.
 
     Args:
-        scores: (K + 1, H, W), row 0 the background; with a CRF each pixel's sum to one.
+        scores: (K + 1, H, W), row 0 the background; for a CRF as in `dense_crf`.
         classes: label values of the other rows, (K,).
         photograph: RGB, (H, W, 3), for the CRF.
         crf: settings of a dense CRF, or None.

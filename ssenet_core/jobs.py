@@ -159,18 +159,34 @@ def gpu_memory(work: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes of one thread each; what is not begun when the block fails is not done.
+def write_pool(workers: int) -> Iterator[Callable[..., None]]:
+    """Yield what calls a function, given in front of its arguments, in one of some processes.
+
+    The processes have one thread each. All calls are done when the block ends well; the first that
+    failed ends it with its error, and what is not begun is not done. A call waits while all workers
+    have enough to do. With no workers it is an ordinary call.
 
     Raises:
-        SSENetError: one of them was killed.
+        SSENetError: a process was killed.
     """
+    if not workers:
+        yield lambda function, *arguments: function(*arguments)
+        return
+    pending: deque[Future[None]] = deque()
+
+    def call(function: Callable[..., None], *arguments: Any) -> None:
+        if len(pending) > workers:  # one waits, so that none has to
+            pending.popleft().result()
+        pending.append(pool.submit(function, *arguments))
+
     # Fresh processes: forked ones may inherit locks of the threads of libraries such as torch.
     pool = ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
     )
     try:
-        yield pool
+        yield call
+        for outcome in pending:
+            outcome.result()
     except BrokenProcessPool as error:
         raise SSENetError(
             f"one of {workers} worker processes was killed, most likely for lack of memory; give "
@@ -178,29 +194,6 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def write_pool(workers: int) -> Iterator[Callable[..., None]]:
-    """Yield what calls a function, given in front of its arguments, in one of some processes.
-
-    All calls are done when the block ends well; the first that failed ends it with its error. A
-    call waits while all workers have enough to do. With no workers it is an ordinary call.
-    """
-    if not workers:
-        yield lambda function, *arguments: function(*arguments)
-        return
-    with worker_pool(workers) as pool:
-        pending: deque[Future[None]] = deque()
-
-        def call(function: Callable[..., None], *arguments: Any) -> None:
-            if len(pending) > workers:  # one waits, so that none has to
-                pending.popleft().result()
-            pending.append(pool.submit(function, *arguments))
-
-        yield call
-        for outcome in pending:
-            outcome.result()
 
 
 def read_ahead(read: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:

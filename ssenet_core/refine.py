@@ -3,18 +3,15 @@
 `refine_cam` raises one `SSENetError` that names every image whose files are bad.
 """
 
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssenet_core.crf import dense_crfs
-from ssenet_core.data.manifest import ImageRecord
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.maps import ClassMaps, RefinedScores, write_refined
-from ssenet_core.jobs import progress, worker_pool
+from ssenet_core.jobs import progress
 from ssenet_core.scores import (
     constant_background,
     labels_from_scores,
@@ -26,9 +23,7 @@ from ssenet_core.settings import RefineSettings
 from ssenet_core.shard import Shard, maps_on
 
 
-def refine_cam(
-    shard: Shard, settings: RefineSettings, *, maps_dir: str | Path, workers: int = 1
-) -> None:
+def refine_cam(shard: Shard, settings: RefineSettings, *, maps_dir: str | Path) -> None:
     """Refine the class activation maps of one shard's images.
 
     An image's HDF5 file has the posteriors with the background of each power, and the labels with
@@ -38,18 +33,18 @@ def refine_cam(
         shard: the job's images.
         settings: backgrounds, iterations and kernels.
         maps_dir: class activation maps, `{image id}.h5` each.
-        workers: processes over the images; the files do not depend on it.
 
     Raises:
         SSENetError: names every image whose files are missing, damaged or do not fit together.
     """
-    pairs = shard.pairs()
-    workers = min(workers, len(pairs))
-    refine_file = partial(_refine_file, settings=settings, maps_dir=Path(maps_dir))
-    with worker_pool(workers) if workers > 1 else nullcontext() as pool:
-        found = pool.map(refine_file, pairs) if pool else map(refine_file, pairs)
-        steps = progress(found, total=len(pairs), description="dense CRF")
-        faults = [fault for fault in steps if fault is not None]
+    pairs, faults = shard.pairs(), []
+    for image, output in progress(pairs, total=len(pairs), description="dense CRF"):
+        try:
+            photograph = image.photograph()
+            maps = maps_on(photograph, image, Path(maps_dir) / f"{image.id}.h5")
+            write_refined(output, refine(np.array(photograph), maps, settings))
+        except SSENetError as error:
+            faults.append(str(error))
     if faults:
         raise SSENetError("\n".join(faults))
     shard.finish("dense CRF")
@@ -78,17 +73,3 @@ def refine(
     labels = labels_from_scores(answers.pop(), maps.classes)
     posteriors = dict(zip(backgrounds, answers, strict=True))
     return RefinedScores(maps.image_id, maps.classes, posteriors, labels)
-
-
-def _refine_file(
-    pair: tuple[ImageRecord, Path], settings: RefineSettings, maps_dir: Path
-) -> str | None:
-    """Refine one image into its file; returns the error message if its files are bad."""
-    image, output = pair
-    try:
-        photograph = image.photograph()
-        maps = maps_on(photograph, image, maps_dir / f"{image.id}.h5")
-        write_refined(output, refine(np.array(photograph), maps, settings))
-    except SSENetError as error:
-        return str(error)
-    return None

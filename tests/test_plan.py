@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ssenet_core.errors import SSENetError
-from ssenet_core.plan import Plan, shard_rule
+from ssenet_core.plan import Plan, dataset_files, doubts, paper, reporting, shard_rule, targets
 from ssenet_core.settings import merged
 
 CHAIN = {"cam": "ssenet", "affinity": "default", "deeplab": "default"}
@@ -41,18 +41,20 @@ def test_each_image_is_in_one_shard_and_pseudo_eval_has_none_of_its_own() -> Non
 
 def test_figures_compare_the_networks_of_the_runs_first_seed() -> None:
     found = plan(run={"seeds": [2, 0]}, paper={"compared": ["baseline", "ssenet-0.4"]})
-    assert found.compared_cams() == ["baseline@2", "ssenet-0.4@2"]
-    assert [Path(file).parts[3] for file in found.scale_evaluations()] == found.compared_cams()
+    assert paper.compared_cams(found) == ["baseline@2", "ssenet-0.4@2"]
+    assert [Path(file).parts[3] for file in paper.scale_evaluations(found)] == paper.compared_cams(
+        found
+    )
 
 
 def test_a_dataset_without_masks_is_not_scored(tmp_path: Path) -> None:
     dataset = voc(tmp_path, ids={"train": ["a", "b"], "val": ["c"]}, mask_dir=None)
     found = Plan({"dataset": dataset})
-    assert (found.scored, found.evaluations()) == ([], [])
+    assert (found.scored, reporting.evaluations(found)) == ([], [])
     with pytest.raises(SSENetError, match="scores on val, which the dataset own has no masks for"):
-        found.table_evaluations(3)
+        paper.table_evaluations(found, paper.TABLES[3])
     with pytest.raises(SSENetError, match="scores on pseudo_eval"):
-        found.scale_evaluations()
+        paper.scale_evaluations(found)
 
 
 def test_images_that_do_not_train_are_not_scored(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_one_lost_file_a_shard_is_asked_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = plan(run={"chains": [CHAIN]})
-    assert found.run_files() == []
+    assert targets.run_files(found) == []
     maps = tmp_path / found.of_cams("maps/train", ["ssenet"])[0]
     records = maps.with_name("train.shards")
     for folder in (maps, records):
@@ -106,18 +108,18 @@ def test_one_lost_file_a_shard_is_asked_for(
         (records / f"{shard}.json").touch()
         for image in ids:
             (maps / f"{image}.h5").touch()
-    assert found.run_files() == []
+    assert targets.run_files(found) == []
     ids = found.shards["train"][1]
     for image in ids:
         (maps / f"{image}.h5").unlink()
-    assert found.run_files() == [f"results/few/cam/ssenet/maps/train/{ids[0]}.h5"]
+    assert targets.run_files(found) == [f"results/few/cam/ssenet/maps/train/{ids[0]}.h5"]
     (records / "1.json").unlink()  # the shard is made anyway
-    assert found.run_files() == []
+    assert targets.run_files(found) == []
 
 
 def test_the_gallery_shows_a_chain_in_all_stages() -> None:
     found = plan(run={"chains": [CHAIN], "gallery": 2})
-    files = found.gallery_files()
+    files = reporting.gallery_files(found)
     first = found.ids["train"][0]
     assert f"results/few/cam/ssenet/maps/train/{first}.h5" in files
     assert f"results/few/affinity/ssenet/default/pseudo_labels/train/{first}.png" in files
@@ -130,14 +132,14 @@ def test_the_gallery_shows_a_chain_in_all_stages() -> None:
 def test_folds_have_networks_of_their_own_from_the_first_weights_on() -> None:
     """One that starts from a network that has learnt from all tags would have seen its images."""
     found = plan(run={"chains": [CHAIN]}, tags={"folds": 2})
-    assert found.tag_scorers() == {
+    assert doubts.tag_scorers(found) == {
         f"results/few/folds/{fold}/ssenet/model.pt": f"results/few/folds/{fold}/held_out.json"
         for fold in (0, 1)
     }
-    assert found.fold_weights(1, "ssenet") == "results/few/folds/1/pretrained/model.pt"
-    assert found.fold_weights(1, "pretrained") is None
+    assert doubts.fold_weights(found, 1, "ssenet") == "results/few/folds/1/pretrained/model.pt"
+    assert doubts.fold_weights(found, 1, "pretrained") is None
     own = found.variant("cam", "ssenet").used_in_training()
-    trained = found.fold_settings("ssenet")
+    trained = doubts.fold_settings(found, "ssenet")
     assert trained.pop("ser") == own.pop("ser") | {"weight": 0.0}
     assert trained == own
 
@@ -145,9 +147,9 @@ def test_folds_have_networks_of_their_own_from_the_first_weights_on() -> None:
 def test_without_folds_the_runs_network_is_asked_about_all() -> None:
     found = plan(run={"chains": [CHAIN]})
     network = "results/few/cam/ssenet/model.pt"
-    assert found.tag_scorers() == {network: "results/few/manifest/train.json"}
-    assert {*found.doubt_files()} == {"manifest", "tag_scores", "agreement"}
-    assert {*plan(run={"chains": []}).doubt_files()} == {"manifest", "tag_scores"}
+    assert doubts.tag_scorers(found) == {network: "results/few/manifest/train.json"}
+    assert {*doubts.source_files(found)} == {"manifest", "tag_scores", "agreement"}
+    assert {*doubts.source_files(plan(run={"chains": []}))} == {"manifest", "tag_scores"}
 
 
 def test_corrections_change_no_manifest_and_are_asked_for_where_they_are_used(
@@ -157,14 +159,20 @@ def test_corrections_change_no_manifest_and_are_asked_for_where_they_are_used(
     (tmp_path / "mended").mkdir()
     plain = Plan({"dataset": dataset})
     found = Plan({"dataset": dataset | {"corrections": "mended"}})
-    assert found.split_settings("train") == plain.split_settings("train")
-    assert plain.corrections_record() == found.corrections_record(used=False) == []
-    assert found.corrections_record() == "results/own/corrections.json"
-    before = found.corrections_digest()
+    assert dataset_files.split_settings(found, "train") == dataset_files.split_settings(
+        plain, "train"
+    )
+    assert (
+        dataset_files.corrections_record(plain)
+        == dataset_files.corrections_record(found, used=False)
+        == []
+    )
+    assert dataset_files.corrections_record(found) == "results/own/corrections.json"
+    before = dataset_files.corrections_digest(found)
     (tmp_path / "mended" / "a.png").touch()
-    assert found.corrections_digest() != before
+    assert dataset_files.corrections_digest(found) != before
     with pytest.raises(SSENetError, match=r"dataset.corrections: .*none: no such folder or file"):
-        Plan({"dataset": dataset | {"corrections": "none"}}).corrections_digest()
+        dataset_files.corrections_digest(Plan({"dataset": dataset | {"corrections": "none"}}))
 
 
 def test_a_file_that_gives_a_key_twice_is_refused(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
-"""Refinement of a shard: what its files hold, whatever the number of workers, and its errors."""
+"""Refinement of a shard: what its files hold, and its errors."""
 
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,14 +31,13 @@ def split(tmp_path) -> Split:
     return make_split(tmp_path, "train", sizes=[(24, 30), (31, 17), (16, 16)])
 
 
-def run(split: Split, folder: Path, workers: int = 1, **changes: Any) -> list[Path]:
+def run(split: Split, folder: Path) -> list[Path]:
     """Refine all images of a split; return the files."""
     files = [folder / f"{image}.h5" for image in split.ids]
     refine_cam(
         Shard(split.manifest, files, folder / "record.json", 1),
-        SETTINGS.model_copy(update=changes),
+        SETTINGS,
         maps_dir=split.maps,
-        workers=workers,
     )
     return files
 
@@ -71,12 +68,6 @@ def test_files_hold_the_crf_of_each_background(split, tmp_path):
     assert record == {"shard": 1, "images": split.ids}
 
 
-def test_workers_do_not_change_the_files(split, tmp_path):
-    alone, shared = run(split, tmp_path / "one"), run(split, tmp_path / "two", workers=2)
-    for first, second in zip(alone, shared, strict=True):
-        assert first.read_bytes() == second.read_bytes()
-
-
 @pytest.mark.parametrize("size", [(12, 9), (1, 1)])
 def test_an_image_without_classes_is_background(size):
     maps = ClassMaps("a", np.zeros((0, *size), np.float32), np.zeros(0, np.int64))
@@ -87,15 +78,14 @@ def test_an_image_without_classes_is_background(size):
     np.testing.assert_array_equal(refined.labels, np.zeros(size))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_one_error_names_every_bad_image(split, tmp_path, workers):
+def test_one_error_names_every_bad_image(split, tmp_path):
     first, second, third = (split.maps / f"{image}.h5" for image in split.ids)
     first.unlink()
     second.write_bytes(second.read_bytes()[:200])
     maps = read_maps(third)
     write_maps(third, ClassMaps(maps.image_id, maps.maps[:, :-1], maps.classes))
     with pytest.raises(SSENetError) as caught:
-        run(split, tmp_path / "refined", workers=workers)
+        run(split, tmp_path / "refined")
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     for file, line in zip((first, second, third), lines, strict=True):
@@ -115,16 +105,3 @@ def test_a_file_that_no_image_has_is_refused(split, tmp_path):
     split.ids.append("stranger")
     with pytest.raises(SSENetError, match="stranger"):
         run(split, tmp_path / "refined")
-
-
-class Killer:
-    """Ends the process that unpickles it, as the kernel does when memory runs out."""
-
-    def __reduce__(self) -> tuple[Any, tuple[int]]:
-        return os._exit, (9,)
-
-
-def test_a_killed_worker_is_an_error_that_says_what_to_do(split, tmp_path):
-    with pytest.raises(SSENetError, match=r"more memory \(compute.shard_mem_mb\) or fewer"):
-        run(split, tmp_path / "refined", workers=2, extra=Killer())
-    assert not (tmp_path / "refined" / "record.json").exists()

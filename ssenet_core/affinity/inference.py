@@ -62,7 +62,7 @@ def random_walk(
             return (np.zeros(maps.maps.shape[1:], np.uint8),)
         with torch.inference_mode(), autocast(device, settings.precision):
             scores = walked_scores(network, photograph, maps, settings)
-        if settings.crf:
+        if settings.crf:  # its lowest score is meant as a share of a pixel's scores
             scores = scores / scores.sum(axis=0, keepdims=True)
         return label_inputs(scores, maps.classes, np.array(photograph), settings.crf)
 

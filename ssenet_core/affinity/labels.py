@@ -14,6 +14,7 @@ from torch import Tensor
 from ssenet_core.affinity.pairs import offsets, pair_windows
 from ssenet_core.io.images import VOID
 from ssenet_core.scores import block_average, labels_from_scores
+from ssenet_core.settings import Pairs
 from ssenet_core.training.distributed import mean_over_processes
 
 EPSILON = 1e-5  # keeps the logarithm of an affinity of 0 finite
@@ -84,7 +85,7 @@ def corrected_posteriors(
     return [np.where(known, certain, np.pad(one, rows)) for one in posteriors], classes
 
 
-def pair_labels(labels: Tensor, radius: int, pairs: str = "all") -> PairLabels:
+def pair_labels(labels: Tensor, radius: int, pairs: Pairs = "all") -> PairLabels:
     """Labels of the pairs of cells; pairs with a void cell, or partly outside, have none.
 
     Args:

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ssenet_core.settings import Pairs
+
 Window = tuple[Any, slice, slice]
 
 
@@ -64,7 +66,9 @@ def radius_of(pairs: int) -> int:
     return radius
 
 
-def pair_windows(height: int, width: int, radius: int, pairs: str = "all") -> Iterator[PairWindow]:
+def pair_windows(
+    height: int, width: int, radius: int, pairs: Pairs = "all"
+) -> Iterator[PairWindow]:
     """The pairs of a grid, offset by offset; offsets without a pair are omitted."""
     for place, (down, right) in enumerate(offsets(radius)):
         if pairs == "inner":
@@ -77,7 +81,7 @@ def pair_windows(height: int, width: int, radius: int, pairs: str = "all") -> It
             yield PairWindow(place, first, second)
 
 
-def pair_affinities(features: Tensor, radius: int, pairs: str = "all") -> Tensor:
+def pair_affinities(features: Tensor, radius: int, pairs: Pairs = "all") -> Tensor:
     """Affinities exp(-mean over channels |f_p - f_q|) of all pairs (AffinityNet).
 
     Forward and backward passes go offset by offset, so that memory holds the differences of one
@@ -100,7 +104,7 @@ class _PairAffinities(torch.autograd.Function):
     """`pair_affinities`, whose backward pass recomputes the differences of features."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, radius: int, pairs: str) -> Tensor:
+    def forward(ctx: Any, features: Tensor, radius: int, pairs: Pairs) -> Tensor:
         batch, _, height, width = features.shape
         result = features.new_zeros((batch, len(offsets(radius)), height, width))
         for place, first, second in pair_windows(height, width, radius, pairs):

@@ -54,37 +54,34 @@ def propagate(
         raise ValueError(f"scores {tuple(scores.shape)}, affinities {tuple(affinities.shape)}")
     if sparse is None:
         sparse = scores.device.type == "cpu" and torch.backends.mkl.is_available()
-    sums = _column_sums(affinities, beta)
+    radius = radius_of(len(affinities))
+    sums = _column_sums(affinities, radius, beta)
     roots = sums.sqrt()
-    weights = _weights(affinities, sums, beta)
-    product = (
-        _sparse_product(weights, sums, len(affinities))
-        if sparse
-        else _sliced_product(weights, sums)
-    )
+    weights = _weights(affinities, radius, sums, beta)
+    product = _sparse_product(weights, sums, radius) if sparse else _sliced_product(weights, sums)
     walked = _power_series(product, scores.double() * roots, steps) / roots
     return walked.to(scores.dtype)
 
 
-def _column_sums(affinities: Tensor, beta: float) -> Tensor:
+def _column_sums(affinities: Tensor, radius: int, beta: float) -> Tensor:
     """The diagonal of D, (h, w) float64: each cell's sum of affinities^beta, its own 1 included."""
     height, width = affinities.shape[1:]
     sums = affinities.new_ones((height, width), dtype=torch.float64)
-    for place, first, second in pair_windows(height, width, radius_of(len(affinities))):
+    for place, first, second in pair_windows(height, width, radius):
         powers = affinities[place].double() ** beta
         sums[first] += powers[first]
         sums[second] += powers[first]
     return sums
 
 
-def _weights(affinities: Tensor, sums: Tensor, beta: float) -> Weights:
+def _weights(affinities: Tensor, radius: int, sums: Tensor, beta: float) -> Weights:
     """The entries of S without its diagonal, offset by offset: the pairs and a float64 window.
 
     All offsets at once would take as much memory as the matrix.
     """
     height, width = sums.shape
     scale = sums.rsqrt()
-    for window in pair_windows(height, width, radius_of(len(affinities))):
+    for window in pair_windows(height, width, radius):
         powers = affinities[window.place].double() ** beta
         yield window, powers[window.first] * (scale[window.first] * scale[window.second])
 
@@ -133,9 +130,9 @@ def _sliced_product(weights: Weights, sums: Tensor) -> Product:
     return product
 
 
-def _sparse_product(weights: Weights, sums: Tensor, pairs: int) -> Product:
+def _sparse_product(weights: Weights, sums: Tensor, radius: int) -> Product:
     """Product with S as a sparse matrix; a step of the recurrence is one call of `addmm`."""
-    matrix = _doubled_matrix(weights, sums, pairs)
+    matrix = _doubled_matrix(weights, sums, radius)
 
     def product(now: Tensor, before: Tensor | None) -> Tensor:
         # (K, h, w) to (cells, K): the columns are the maps.
@@ -149,7 +146,7 @@ def _sparse_product(weights: Weights, sums: Tensor, pairs: int) -> Product:
     return product
 
 
-def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
+def _doubled_matrix(weights: Weights, sums: Tensor, radius: int) -> Tensor:
     """2 S as a sparse CSR matrix (cells, cells).
 
     All rows have the same number of entries, in ascending order of columns: the pairs that end in
@@ -157,12 +154,13 @@ def _doubled_matrix(weights: Weights, sums: Tensor, pairs: int) -> Tensor:
     grid, the entry is 0 and its column arbitrary.
     """
     width, cells = sums.shape[1], sums.numel()
+    ahead = [down * width + right for down, right in offsets(radius)]
+    pairs = len(ahead)
     values = sums.new_zeros((*sums.shape, 2 * pairs + 1))
     entries = values.permute(2, 0, 1)  # (entries of a row, h, w)
     entries[pairs] = 2 / sums
     for (place, first, second), weight in weights:
         entries[pairs + 1 + place][first] = entries[pairs - 1 - place][second] = 2 * weight
-    ahead = [down * width + right for down, right in offsets(radius_of(pairs))]
     whole: dict[str, Any] = {"dtype": torch.int32, "device": sums.device}
     steps = torch.tensor([*(-step for step in reversed(ahead)), 0, *ahead], **whole)
     columns = torch.arange(cells, **whole)[:, None] + steps

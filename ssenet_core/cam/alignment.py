@@ -16,36 +16,37 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssenet_core.models.catalogue import OUTPUT_STRIDES
+from ssenet_core.settings import Alignment
 
 
-def stride_of(cells: tuple[int, ...], view: tuple[int, int]) -> int:
+def stride_of(cells: tuple[int, ...], view_size: tuple[int, int]) -> int:
     """Output stride: pixels between neighbouring cells of the class maps of a view.
 
     Args:
         cells: height and width of the class maps.
-        view: height and width of the view, pixels.
+        view_size: height and width of the view, pixels.
 
     Raises:
         ValueError: the sizes fit no output stride.
     """
     for stride in OUTPUT_STRIDES:
         # A single cell fits both strides: it is centred on pixel 0 with either.
-        if tuple(-(-edge // stride) for edge in view) == tuple(cells):
+        if tuple(-(-edge // stride) for edge in view_size) == tuple(cells):
             return stride
     raise ValueError(
-        f"class maps of {tuple(cells)} cells from a view of {tuple(view)} pixels: "
+        f"class maps of {tuple(cells)} cells from a view of {tuple(view_size)} pixels: "
         f"expected a stride of {' or '.join(map(str, OUTPUT_STRIDES))}"
     )
 
 
 def maps_to_pixels(
-    maps: Tensor, view: tuple[int, int], size: tuple[int, int], alignment: str
+    maps: Tensor, view_size: tuple[int, int], size: tuple[int, int], alignment: Alignment
 ) -> Tensor:
     """Class maps resampled bilinearly to an image's pixels.
 
     Args:
         maps: (batch, classes, h, w), made from a view of the whole image.
-        view: height and width of that view, pixels.
+        view_size: height and width of that view, pixels.
         size: height and width of the result, pixels.
         alignment: "cells" or "plain".
 
@@ -54,9 +55,9 @@ def maps_to_pixels(
     """
     if alignment == "plain":
         return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
-    stride = stride_of(maps.shape[2:], view)
+    stride = stride_of(maps.shape[2:], view_size)
     for axis in (3, 2):  # rows last: they are contiguous
-        pixels, length = size[axis - 2], view[axis - 2]
+        pixels, length = size[axis - 2], view_size[axis - 2]
         places = torch.arange(pixels, dtype=torch.float64, device=maps.device)
         maps = _interpolate_axis(maps, axis, ((places + 0.5) * (length / pixels) - 0.5) / stride)
     return maps
@@ -64,17 +65,17 @@ def maps_to_pixels(
 
 def maps_to_view(
     maps: Tensor,
-    view: tuple[int, int],
+    view_size: tuple[int, int],
     cells: tuple[int, int],
-    other: tuple[int, int],
-    alignment: str,
+    other_size: tuple[int, int],
+    alignment: Alignment,
 ) -> Tensor:
     """Class maps of one view resampled to the cells of another view of the same image.
 
     Args:
-        maps: (batch, classes, h, w), made from a view of `view` pixels.
+        maps: (batch, classes, h, w), made from a view of `view_size` pixels.
         cells: height and width of the other view's class maps.
-        other: height and width of the other view, pixels.
+        other_size: height and width of the other view, pixels.
         alignment: "cells" or "plain".
 
     Returns:
@@ -82,18 +83,18 @@ def maps_to_view(
     """
     if alignment == "plain":
         return functional.interpolate(maps, size=cells, mode="bilinear", align_corners=False)
-    stride, other_stride = stride_of(maps.shape[2:], view), stride_of(cells, other)
+    stride, other_stride = stride_of(maps.shape[2:], view_size), stride_of(cells, other_size)
     matrices = []
     for axis in (0, 1):
         pixels = [other_stride * cell for cell in range(cells[axis])]
-        ratio = view[axis] / other[axis]
+        ratio = view_size[axis] / other_size[axis]
         positions = tuple(((pixel + 0.5) * ratio - 0.5) / stride for pixel in pixels)
         matrices.append(_interpolation_matrix(positions, maps.shape[2 + axis]))
     return _apply(maps, *matrices)
 
 
 def maps_to_view_pixels(
-    maps: Tensor, view: tuple[int, int], other: tuple[int, int], alignment: str
+    maps: Tensor, view_size: tuple[int, int], other_size: tuple[int, int], alignment: Alignment
 ) -> Tensor:
     """Class maps of one view resampled to the pixels of another view of the same image.
 
@@ -101,30 +102,30 @@ def maps_to_view_pixels(
     other's, both bilinearly. One small matrix per axis does both at once.
 
     Args:
-        maps: (batch, classes, h, w), made from a view of `view` pixels.
-        view: height and width of that view, pixels.
-        other: height and width of the other view, pixels; it may be the same.
+        maps: (batch, classes, h, w), made from a view of `view_size` pixels.
+        view_size: height and width of that view, pixels.
+        other_size: height and width of the other view, pixels; it may be the same.
         alignment: "cells" or "plain".
 
     Returns:
-        (batch, classes, *other).
+        (batch, classes, *other_size).
     """
-    stride = None if alignment == "plain" else stride_of(maps.shape[2:], view)
-    edges = zip(maps.shape[2:], view, other, strict=True)
+    stride = None if alignment == "plain" else stride_of(maps.shape[2:], view_size)
+    edges = zip(maps.shape[2:], view_size, other_size, strict=True)
     return _apply(maps, *(_through_pixels(*lengths, stride) for lengths in edges))
 
 
-def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
+def pixel_mean(maps: Tensor, view_size: tuple[int, int]) -> Tensor:
     """Global average pooling of class maps up-sampled to their view's pixels, as published.
 
     Args:
-        maps: (batch, classes, h, w), made from a view of `view` pixels.
-        view: height and width of that view, pixels.
+        maps: (batch, classes, h, w), made from a view of `view_size` pixels.
+        view_size: height and width of that view, pixels.
 
     Returns:
         (batch, classes).
     """
-    edges = list(zip(maps.shape[2:], view, strict=True))
+    edges = list(zip(maps.shape[2:], view_size, strict=True))
     if all(pixels % cells == 0 for cells, pixels in edges):
         return maps.mean(dim=(2, 3))  # an integer factor weights all cells equally
     weights = [
@@ -134,12 +135,14 @@ def pixel_mean(maps: Tensor, view: tuple[int, int]) -> Tensor:
     return _apply(maps, *weights).flatten(1)
 
 
-def cell_centres(cells: tuple[int, int], view: tuple[int, int], alignment: str) -> Tensor:
+def cell_centres(
+    cells: tuple[int, int], view_size: tuple[int, int], alignment: Alignment
+) -> Tensor:
     """Rows and columns, in pixels of a view, of the centres of its class maps' cells.
 
     Args:
         cells: height and width of the class maps.
-        view: height and width of the view, pixels.
+        view_size: height and width of the view, pixels.
         alignment: "cells" or "plain", see the module.
 
     Returns:
@@ -148,18 +151,18 @@ def cell_centres(cells: tuple[int, int], view: tuple[int, int], alignment: str) 
     rows, columns = (torch.arange(edge, dtype=torch.float64) for edge in cells)
     grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2)
     if alignment == "plain":
-        return (grid + 0.5) * grid.new_tensor(view) / grid.new_tensor(cells) - 0.5
-    return grid * stride_of(cells, view)
+        return (grid + 0.5) * grid.new_tensor(view_size) / grid.new_tensor(cells) - 0.5
+    return grid * stride_of(cells, view_size)
 
 
 def pixels_to_cells(
-    pixels: Tensor, view: tuple[int, int], cells: tuple[int, int], alignment: str
+    pixels: Tensor, view_size: tuple[int, int], cells: tuple[int, int], alignment: Alignment
 ) -> Tensor:
     """Rows and columns in pixels of a view as fractional cells: the inverse of `cell_centres`.
 
     Args:
         pixels: (..., 2) float64.
-        view: height and width of the view, pixels.
+        view_size: height and width of the view, pixels.
         cells: height and width of the class maps.
         alignment: "cells" or "plain".
 
@@ -167,8 +170,8 @@ def pixels_to_cells(
         (..., 2) float64.
     """
     if alignment == "plain":
-        return (pixels + 0.5) * pixels.new_tensor(cells) / pixels.new_tensor(view) - 0.5
-    return pixels / stride_of(cells, view)
+        return (pixels + 0.5) * pixels.new_tensor(cells) / pixels.new_tensor(view_size) - 0.5
+    return pixels / stride_of(cells, view_size)
 
 
 def _interpolate_axis(maps: Tensor, axis: int, positions: Tensor) -> Tensor:
@@ -196,19 +199,20 @@ def _interpolation_matrix(positions: tuple[float, ...], cells: int) -> NDArray[n
 
 
 @lru_cache(maxsize=64)
-def _through_pixels(cells: int, view: int, other: int, stride: int | None) -> NDArray[np.float64]:
+def _through_pixels(
+    cells: int, view_length: int, other_length: int, stride: int | None
+) -> NDArray[np.float64]:
     """Matrix (other, cells) of one axis: from cells to their view's pixels to another view's.
 
     Args:
         stride: pixels between cells; None for plain resizing.
     """
     if stride is None:
-        places = _resized_places(cells, view)
+        places = _resized_places(cells, view_length)
     else:
-        places = tuple(pixel / stride for pixel in range(view))
-    return _interpolation_matrix(_resized_places(view, other), view) @ _interpolation_matrix(
-        places, cells
-    )
+        places = tuple(pixel / stride for pixel in range(view_length))
+    resized = _resized_places(view_length, other_length)
+    return _interpolation_matrix(resized, view_length) @ _interpolation_matrix(places, cells)
 
 
 def _resized_places(before: int, after: int) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from ssenet_core.io.files import sha256_file
 from ssenet_core.io.maps import ClassMaps, write_maps
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import autocast, check_finite, pick_device
-from ssenet_core.settings import CamInference, CamTraining
+from ssenet_core.settings import Alignment, CamInference, CamTraining
 from ssenet_core.shard import Shard, map_images
 
 
@@ -78,7 +78,7 @@ def multi_scale_maps(
     image: Image.Image,
     scales: Sequence[float],
     flip: bool,
-    alignment: str,
+    alignment: Alignment,
 ) -> Tensor:
     """Class maps at the image's size: ReLU'd and summed over scales and flips.
 
@@ -98,7 +98,7 @@ def multi_scale_maps(
 
 
 def single_scale_maps(
-    network: nn.Module, image: Image.Image, scale: float, flip: bool, alignment: str
+    network: nn.Module, image: Image.Image, scale: float, flip: bool, alignment: Alignment
 ) -> Tensor:
     """Class maps at the image's size from one scale, ReLU'd, and summed over flips.
 
@@ -117,7 +117,7 @@ def single_scale_maps(
 
 
 def view_maps(
-    network: nn.Module, view: Pixels, size: tuple[int, int], flip: bool, alignment: str
+    network: nn.Module, view: Pixels, size: tuple[int, int], flip: bool, alignment: Alignment
 ) -> Tensor:
     """Class maps at the image's size from a resized view, ReLU'd, and summed over flips.
 

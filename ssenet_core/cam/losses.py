@@ -12,18 +12,18 @@ from ssenet_core.cam.alignment import pixel_mean
 EPSILON = 1e-5
 
 
-def classification_loss(maps: Tensor, tags: Tensor, view: tuple[int, int]) -> Tensor:
+def classification_loss(maps: Tensor, tags: Tensor, view_size: tuple[int, int]) -> Tensor:
     """Multi-label soft-margin loss of the class maps' averages over the pixels (paper, Eq. 1).
 
     Args:
         maps: class maps, not normalised, (batch, classes, h, w).
         tags: 1 where the image has the class, (batch, classes).
-        view: height and width of the maps' view, pixels.
+        view_size: height and width of the maps' view, pixels.
 
     Returns:
         A scalar.
     """
-    return functional.multilabel_soft_margin_loss(pixel_mean(maps, view), tags)
+    return functional.multilabel_soft_margin_loss(pixel_mean(maps, view_size), tags)
 
 
 def normalise(maps: Tensor, tags: Tensor) -> Tensor:

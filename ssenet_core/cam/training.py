@@ -145,18 +145,18 @@ def cam_loss(settings: CamTraining) -> LossFunction:
 
     def equivariant(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         image, tags = batch["image"], batch["tags"]
-        warp, view = broadcast_object(draw_warp(ser)), size_of(image)
+        warp, view_size = broadcast_object(draw_warp(ser)), size_of(image)
         maps, warped = network(image), network(warp.view(image))
         # As in Eq. 1, classification pools each view's whole map, the mean colour around a rotated
         # crop included: the crop's tags hold wherever it lies in its frame.
         classification = (
-            classification_loss(maps, tags, view)
-            + classification_loss(warped, tags, warp.size(view))
+            classification_loss(maps, tags, view_size)
+            + classification_loss(warped, tags, warp.size(view_size))
         ) / 2
         if ser.compared_at == "pixels":
-            expected, warped, known = warp.pixel_maps(maps, warped, view, alignment)
+            expected, warped, known = warp.pixel_maps(maps, warped, view_size, alignment)
         else:
-            expected, known = warp.maps(maps, view, size_of(warped), alignment)
+            expected, known = warp.maps(maps, view_size, size_of(warped), alignment)
         # A crop that is only scaled is the same crop: all of it counts, as published. Otherwise
         # places that show what the crop does not (a rotated one's corners) or lie past its last
         # cell are left out.

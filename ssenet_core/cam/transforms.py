@@ -8,7 +8,7 @@ class maps are resampled once, however many transforms make up A.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from typing import Literal, Protocol, assert_never
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from ssenet_core.cam.alignment import (
     maps_to_view_pixels,
     pixels_to_cells,
 )
-from ssenet_core.settings import SerSettings
+from ssenet_core.settings import Alignment, SerSettings
 
 Size = tuple[int, int]  # height and width
 
@@ -30,13 +30,13 @@ TOLERANCE = 1e-6  # cells: rounding error of a position
 class Step(Protocol):
     """One spatial transform of a view."""
 
-    def size(self, view: Size) -> Size:
+    def size(self, view_size: Size) -> Size:
         """Height and width of the transformed view, pixels."""
 
     def view(self, images: Tensor) -> Tensor:
         """The transform of images (batch, channels, H, W)."""
 
-    def matrix(self, view: Size) -> Tensor:
+    def matrix(self, view_size: Size) -> Tensor:
         """The inverse mapping: (row, column, 1) in the transformed view to that in the view.
 
         Returns:
@@ -50,16 +50,18 @@ class Scale:
 
     rate: float
 
-    def size(self, view: Size) -> Size:
-        height, width = (max(1, int(self.rate * edge)) for edge in view)
+    def size(self, view_size: Size) -> Size:
+        height, width = (max(1, int(self.rate * edge)) for edge in view_size)
         return height, width
 
     def view(self, images: Tensor) -> Tensor:
         size = self.size(size_of(images))
         return functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
-    def matrix(self, view: Size) -> Tensor:
-        down, right = (before / after for before, after in zip(view, self.size(view), strict=True))
+    def matrix(self, view_size: Size) -> Tensor:
+        down, right = (
+            before / after for before, after in zip(view_size, self.size(view_size), strict=True)
+        )
         return _matrix([[down, 0, (down - 1) / 2], [0, right, (right - 1) / 2], [0, 0, 1]])
 
 
@@ -67,14 +69,14 @@ class Scale:
 class Flip:
     """Horizontal flip."""
 
-    def size(self, view: Size) -> Size:
-        return view
+    def size(self, view_size: Size) -> Size:
+        return view_size
 
     def view(self, images: Tensor) -> Tensor:
         return images.flip(3)
 
-    def matrix(self, view: Size) -> Tensor:
-        return _matrix([[1, 0, 0], [0, -1, view[1] - 1], [0, 0, 1]])
+    def matrix(self, view_size: Size) -> Tensor:
+        return _matrix([[1, 0, 0], [0, -1, view_size[1] - 1], [0, 0, 1]])
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,17 @@ class Rotate:
 
     angle: float
 
-    def size(self, view: Size) -> Size:
-        return view
+    def size(self, view_size: Size) -> Size:
+        return view_size
 
     def view(self, images: Tensor) -> Tensor:
         size = size_of(images)
         positions = _transformed(_pixels(size), self.matrix(size))
         return _sampled(images, positions, outside="zeros")
 
-    def matrix(self, view: Size) -> Tensor:
+    def matrix(self, view_size: Size) -> Tensor:
         cos, sin = (f(math.radians(self.angle)) for f in (math.cos, math.sin))
-        row, column = ((edge - 1) / 2 for edge in view)
+        row, column = ((edge - 1) / 2 for edge in view_size)
         return _matrix(
             [
                 [cos, sin, row - cos * row - sin * column],
@@ -117,11 +119,11 @@ class Warp:
         """Whether A only scales, so that Ax shows exactly the crop x."""
         return all(isinstance(step, Scale) for step in self.steps)
 
-    def size(self, view: Size) -> Size:
+    def size(self, view_size: Size) -> Size:
         """Height and width of Ax, pixels."""
         for step in self.steps:
-            view = step.size(view)
-        return view
+            view_size = step.size(view_size)
+        return view_size
 
     def view(self, images: Tensor) -> Tensor:
         """Ax, for images x (batch, channels, H, W)."""
@@ -129,20 +131,22 @@ class Warp:
             images = step.view(images)
         return images
 
-    def matrix(self, view: Size) -> Tensor:
+    def matrix(self, view_size: Size) -> Tensor:
         """Matrix (3, 3) float64 from positions in Ax to positions in x: the steps' product."""
         product = torch.eye(3, dtype=torch.float64)
         for step in self.steps:
-            product = product @ step.matrix(view)
-            view = step.size(view)
+            product = product @ step.matrix(view_size)
+            view_size = step.size(view_size)
         return product
 
-    def maps(self, maps: Tensor, view: Size, cells: Size, alignment: str) -> tuple[Tensor, Tensor]:
+    def maps(
+        self, maps: Tensor, view_size: Size, cells: Size, alignment: Alignment
+    ) -> tuple[Tensor, Tensor]:
         """A M(x): class maps of a view, resampled to the cells of the transformed view's maps.
 
         Args:
             maps: M(x), (batch, classes, h, w).
-            view: height and width of x, pixels.
+            view_size: height and width of x, pixels.
             cells: height and width of M(Ax), cells.
             alignment: "cells" or "plain", see `cam.alignment`.
 
@@ -150,72 +154,82 @@ class Warp:
             (batch, classes, *cells), and (*cells) bool: whether a cell lies between cells of M(x),
             and so inside x. Elsewhere the outermost cell's value is used.
         """
-        places = cell_centres(cells, self.size(view), alignment)
-        positions = self._sources(places, view, size_of(maps), alignment)
+        places = cell_centres(cells, self.size(view_size), alignment)
+        positions = self._sources(places, view_size, size_of(maps), alignment)
         known = _is_inside(positions, size_of(maps))
         if self.keeps_crop:  # separable
-            return maps_to_view(maps, view, cells, self.size(view), alignment), known
+            return maps_to_view(maps, view_size, cells, self.size(view_size), alignment), known
         return _sampled(maps, positions, outside="border"), known
 
     def pixel_maps(
-        self, maps: Tensor, warped: Tensor, view: Size, alignment: str
+        self, maps: Tensor, warped: Tensor, view_size: Size, alignment: Alignment
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """A M(x) and M(Ax): class maps of both views, resampled to the pixels of Ax.
 
         Args:
             maps: M(x), (batch, classes, h, w).
             warped: M(Ax), (batch, classes, h', w').
-            view: height and width of x, pixels.
+            view_size: height and width of x, pixels.
             alignment: "cells" or "plain".
 
         Returns:
             Both maps, (batch, classes, H, W) with the size of Ax, and `known_pixels`, (H, W) bool;
             None instead if A keeps the crop, where all pixels count.
         """
-        size = self.size(view)
+        size = self.size(view_size)
         pixel_maps = maps_to_view_pixels(warped, size, size, alignment)
         if self.keeps_crop:  # separable
-            return maps_to_view_pixels(maps, view, size, alignment), pixel_maps, None
-        positions = self._sources(_pixels(size), view, size_of(maps), alignment)
-        known = self.known_pixels(view, size_of(maps), size_of(warped), alignment)
+            return maps_to_view_pixels(maps, view_size, size, alignment), pixel_maps, None
+        positions = self._sources(_pixels(size), view_size, size_of(maps), alignment)
+        known = self.known_pixels(view_size, size_of(maps), size_of(warped), alignment)
         return _sampled(maps, positions, outside="border"), pixel_maps, known
 
-    def known_pixels(self, view: Size, cells: Size, warped: Size, alignment: str) -> Tensor:
+    def known_pixels(
+        self, view_size: Size, cells: Size, warped_cells: Size, alignment: Alignment
+    ) -> Tensor:
         """The pixels of Ax that lie between cells of M(Ax) which all lie between cells of M(x).
 
         Args:
-            view: height and width of x, pixels.
+            view_size: height and width of x, pixels.
             cells: height and width of M(x), cells.
-            warped: height and width of M(Ax), cells.
+            warped_cells: height and width of M(Ax), cells.
             alignment: "cells" or "plain".
 
         Returns:
             (H, W) bool, the size of Ax.
         """
-        size = self.size(view)
-        places = cell_centres(warped, size, alignment)
-        known = _is_inside(self._sources(places, view, cells, alignment), cells)
+        size = self.size(view_size)
+        places = cell_centres(warped_cells, size, alignment)
+        known = _is_inside(self._sources(places, view_size, cells, alignment), cells)
         share = maps_to_view_pixels(known[None, None].double(), size, size, alignment)[0, 0]
-        inside = _is_inside(pixels_to_cells(_pixels(size), size, warped, alignment), warped)
+        inside = _is_inside(
+            pixels_to_cells(_pixels(size), size, warped_cells, alignment), warped_cells
+        )
         return inside & (share > 1 - TOLERANCE)
 
-    def _sources(self, places: Tensor, view: Size, cells: Size, alignment: str) -> Tensor:
+    def _sources(
+        self, places: Tensor, view_size: Size, cells: Size, alignment: Alignment
+    ) -> Tensor:
         """Positions (..., 2) in Ax, pixels, as fractional cells of M(x)."""
-        return pixels_to_cells(_transformed(places, self.matrix(view)), view, cells, alignment)
+        return pixels_to_cells(
+            _transformed(places, self.matrix(view_size)), view_size, cells, alignment
+        )
 
-    def maps_back(self, warped: Tensor, view: Size, alignment: str) -> tuple[Tensor, Tensor]:
+    def maps_back(
+        self, warped: Tensor, view_size: Size, alignment: Alignment
+    ) -> tuple[Tensor, Tensor]:
         """Class maps of Ax, warped back to the pixels of x (paper, Fig. 1).
 
         Args:
             warped: M(Ax), (batch, classes, h, w).
-            view: height and width of x, pixels.
+            view_size: height and width of x, pixels.
             alignment: "cells" or "plain".
 
         Returns:
-            (batch, classes, *view), and (*view) bool: whether Ax shows the pixel.
+            (batch, classes, *view_size), and (*view_size) bool: whether Ax shows the pixel.
         """
-        size = self.size(view)
-        pixels = _transformed(_pixels(view), torch.linalg.inv(self.matrix(view)))
+        size = self.size(view_size)
+        pixels = _transformed(_pixels(view_size), torch.linalg.inv(self.matrix(view_size)))
         shown = ((pixels > -0.5) & (pixels < pixels.new_tensor(size) - 0.5)).all(dim=2)
         positions = pixels_to_cells(pixels, size, size_of(warped), alignment)
         return _sampled(warped, positions, outside="border"), shown
@@ -252,9 +266,9 @@ def size_of(images: Tensor) -> Size:
     return height, width
 
 
-def _pixels(view: Size) -> Tensor:
-    """Row and column of every pixel, (*view, 2) float64."""
-    edges = (torch.arange(edge, dtype=torch.float64) for edge in view)
+def _pixels(view_size: Size) -> Tensor:
+    """Row and column of every pixel, (*view_size, 2) float64."""
+    edges = (torch.arange(edge, dtype=torch.float64) for edge in view_size)
     return torch.stack(torch.meshgrid(*edges, indexing="ij"), dim=2)
 
 
@@ -269,12 +283,8 @@ def _is_inside(positions: Tensor, cells: Size) -> Tensor:
     return ((positions >= -TOLERANCE) & (positions <= last + TOLERANCE)).all(dim=2)
 
 
-def _sampled(stack: Tensor, positions: Tensor, *, outside: str) -> Tensor:
-    """Bilinear values of (batch, channels, H, W) at rows and columns (h, w, 2) of its grid.
-
-    Args:
-        outside: "zeros" or "border", the padding.
-    """
+def _sampled(stack: Tensor, positions: Tensor, *, outside: Literal["zeros", "border"]) -> Tensor:
+    """Bilinear values of (batch, channels, H, W) at rows and columns (h, w, 2) of its grid."""
     edges = positions.new_tensor(stack.shape[2:])
     grid = ((2 * positions + 1) / edges - 1).flip(2)  # grid_sample: x first, sides at -1 and 1
     grid = grid.to(stack).expand(stack.shape[0], -1, -1, -1)

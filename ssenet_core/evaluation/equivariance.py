@@ -26,7 +26,7 @@ from ssenet_core.jobs import progress
 from ssenet_core.models.checkpoints import load_checkpoint
 from ssenet_core.models.device import pick_device
 from ssenet_core.pictures import View, heat_overlay, picture_sheet, thumbnail
-from ssenet_core.settings import CamTraining, EquivarianceSettings
+from ssenet_core.settings import Alignment, CamTraining, EquivarianceSettings
 
 LOG = logging.getLogger("ssenet")
 SHOWN = 5  # images in the picture
@@ -152,7 +152,7 @@ class Measured:
     network: nn.Module
     view: Tensor
     tags: Sequence[int]
-    alignment: str
+    alignment: Alignment
     _maps: dict[Warp, Tensor] = field(default_factory=dict, init=False)
 
     def difference(self, warp: Warp) -> float | None:

@@ -43,7 +43,6 @@ from ssenet_core.settings.stages import (
 M = TypeVar("M", bound=Section)
 DEFAULTS = WORKFLOW / "config.yaml"
 STAGES = ("cam", "affinity", "deeplab")  # sections with variants
-MOST_VALUES = 10_000  # a configuration has some hundreds
 # The parser in C is ten times as fast, but not part of every installation of PyYAML.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KINDS = {  # pydantic's errors that are worded in terms of Python
@@ -96,11 +95,6 @@ def load(config: Mapping[str, Any]) -> Settings:
     Raises:
         SSENetError: one line per fault, all of them.
     """
-    if _is_too_large(config):
-        raise SSENetError(
-            f"the configuration has more than {MOST_VALUES} values; "
-            "does a YAML reference (*name) expand to many?"
-        )
     complete = _with_complete_variants(config)
     try:
         settings = Settings.model_validate(complete)
@@ -134,7 +128,7 @@ def defaults() -> dict[str, Any]:
 def _read(path: str | Path) -> dict[str, Any]:
     try:
         content = yaml.load(Path(path).read_text(encoding="utf-8"), LOADER)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SSENetError(f"{path}: expected a YAML file, cannot read it ({error})") from error
     if not isinstance(content, dict):
         raise SSENetError(f"{path}: expected sections of a configuration, found {content!r:.80}")
@@ -172,20 +166,6 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             value = merged(inner, value)
         result[key] = value
     return result
-
-
-def _is_too_large(config: Any) -> bool:
-    """Whether it has too many values: with YAML's references a few lines can hold billions."""
-    waiting, count = [config], 0
-    while waiting:
-        value = waiting.pop()
-        inside = list(value.values()) if isinstance(value, Mapping) else value
-        if isinstance(inside, list | tuple):
-            count += len(inside)
-            waiting += inside[:MOST_VALUES]
-        if count > MOST_VALUES:
-            return True
-    return False
 
 
 def _with_complete_variants(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -425,7 +405,7 @@ def _repeated_keys(path: str | Path) -> list[str]:
     try:
         root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
         return [f"{path}: {fault}" for fault in _repeats(root, "", set())]
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+    except (OSError, ValueError, yaml.YAMLError):
         return []
 
 

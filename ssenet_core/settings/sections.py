@@ -32,10 +32,8 @@ PATTERNS = {  # in words
     URL: "an address that begins with http://, https:// or file://",
     SHA256: "8 to 64 hexadecimal digits, in small letters",
 }
-LONGEST_TEXT = 4000  # characters; longer paths cannot be opened
 LARGEST_SEED = 2**32 - 1
 LARGEST_SCALE = 8  # of a view, as a factor of the image's size
-LARGEST_WHOLE = 10**9  # no machine could do more
 
 
 # Types of values
@@ -71,13 +69,6 @@ def _null(value: Any) -> Any:
     return None if value == "null" else value
 
 
-def _ordered(items: Any) -> Any:
-    """Reject YAML's sets, which have no order."""
-    if isinstance(items, set):
-        raise ValueError("input should be a list")
-    return items
-
-
 def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
     if any(item in items[:place] for place, item in enumerate(items)):
         raise ValueError("no item may stand twice")
@@ -86,9 +77,9 @@ def _distinct(items: tuple[T, ...]) -> tuple[T, ...]:
 
 # Limits stand before validators: the JSON schema has them only so.
 Number = Annotated[int, BeforeValidator(number)]  # of limits that its key has
-Whole = Annotated[int, Field(ge=0, le=LARGEST_WHOLE), BeforeValidator(number)]
+Whole = Annotated[int, Field(ge=0), BeforeValidator(number)]
 WorkingSize = Annotated[int, Field(ge=32, le=20_000), BeforeValidator(number)]
-Count = Annotated[int, Field(ge=1, le=LARGEST_WHOLE), BeforeValidator(number)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(number)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), BeforeValidator(number)]
 Positive = Annotated[float, Field(gt=0), BeforeValidator(number)]
 NonNegative = Annotated[float, Field(ge=0), BeforeValidator(number)]
@@ -98,11 +89,9 @@ ShareBelowOne = Annotated[float, Field(ge=0, lt=1), BeforeValidator(number)]
 Scale = Annotated[float, Field(gt=0, le=LARGEST_SCALE), BeforeValidator(number)]
 Angle = Annotated[float, Field(ge=-180, le=180), BeforeValidator(number)]
 
-Text = Annotated[
-    str, Field(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_printable)
-]
-Name = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT, pattern=NAME)]
-RunName = Annotated[str, Field(strict=True, max_length=LONGEST_TEXT, pattern=RUN_NAME)]
+Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(_printable)]
+Name = Annotated[str, Field(strict=True, pattern=NAME)]
+RunName = Annotated[str, Field(strict=True, pattern=RUN_NAME)]
 Nullable = Annotated[T | None, BeforeValidator(_null)]
 
 UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
@@ -110,13 +99,11 @@ Distinct = Annotated[
     tuple[T, ...],
     Field(json_schema_extra=UNIQUE),
     AfterValidator(_distinct),
-    BeforeValidator(_ordered),
 ]
 ClassNames = Annotated[
     tuple[Text, ...],
     Field(min_length=1, max_length=254, json_schema_extra=UNIQUE),
     AfterValidator(_distinct),
-    BeforeValidator(_ordered),
 ]
 Scales = Annotated[
     tuple[Scale, ...],
@@ -126,7 +113,6 @@ Scales = Annotated[
         description="Sizes of the views, as factors of the image's size.",
     ),
     AfterValidator(_distinct),
-    BeforeValidator(_ordered),
 ]
 Precision = Annotated[
     Literal["32-true", "bf16-mixed", "16-mixed"], Field(description="Lightning's precision flag.")
@@ -450,12 +436,9 @@ class ComputeSettings(Section):
         "and write files. Without a GPU it has one thread.",
     )
     workers: Whole = Field(description="Data-loading processes for each GPU of a training job.")
-    train_mem_mb: Number = Field(
-        ge=400, le=LARGEST_WHOLE, description="Memory of a training job, MB."
-    )
+    train_mem_mb: Number = Field(ge=400, description="Memory of a training job, MB.")
     shard_mem_mb: Number = Field(
         ge=400,
-        le=LARGEST_WHOLE,
         description="Memory of a job of a per-image stage, MB; with a GPU, 600 more for each "
         "thread but one.",
     )

@@ -21,7 +21,6 @@ from ssenet_core.errors import SSENetError, hint, listed, shown
 from ssenet_core.models.catalogue import BACKBONES, TIMM, timm_faults
 from ssenet_core.settings.sections import (
     LARGEST_SEED,
-    LARGEST_WHOLE,
     Count,
     CrfSettings,
     Distinct,
@@ -48,8 +47,9 @@ SEED_MARK = "@"
 NOT_TRAINED = {"save_every", "inference", "random_walk", "prediction"}
 
 Dilation = Annotated[int, Field(ge=1, le=64), BeforeValidator(number)]
-Edge = Annotated[int, Field(ge=16, le=LARGEST_WHOLE), BeforeValidator(number)]
+Edge = Annotated[int, Field(ge=16), BeforeValidator(number)]
 Jitter = tuple[Share, Share, Share, Share]
+Alignment = Literal["cells", "plain"]
 Radius = Annotated[
     int,
     Field(ge=1, le=20, description="Largest distance of a pair, cells."),
@@ -249,7 +249,7 @@ class CamTraining(TrainingSettings):
         description="The image's longest edge is drawn between these two, pixels."
     )
     ser: SerSettings
-    alignment: Literal["cells", "plain"] = Field(
+    alignment: Alignment = Field(
         description="Where class maps lie on the image: cells, at the cells' centres; "
         "plain, resized as published."
     )
@@ -438,7 +438,7 @@ class Variants(Section, Generic[S]):
         settings = self.variants[variant]
         if not mark:
             return settings
-        if not (seed.isascii() and seed.isdecimal() and int(seed[:20]) <= LARGEST_SEED):
+        if not (seed.isascii() and seed.isdecimal() and int(seed) <= LARGEST_SEED):
             raise SSENetError(
                 f"{stage} variant {shown(name)}: expected a whole number after {SEED_MARK}, "
                 f"at most {LARGEST_SEED}"

@@ -189,7 +189,6 @@ def test_difficult_objects_count(annotate: Callable[[str, str], Path]) -> None:
         "<annotation><object>",
         "<html></html>",
         "<annotation><object><name> </name></object></annotation>",
-        '<!DOCTYPE a [<!ENTITY b "bomb">]><annotation>&b;</annotation>',
         '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotation>&b;</annotation>',
         '<?xml version="1.0" encoding="no-such"?><annotation/>',
     ],

@@ -1,7 +1,6 @@
-"""Configurations: another type at every place, values that YAML can write, bombs, hostile texts."""
+"""Configurations: another type at every place, values that YAML can write, hostile texts."""
 
 import datetime
-import time
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -69,7 +68,7 @@ def other_types(value: Any) -> list[Any]:
         return [7, "text", ["x"], True]
     if isinstance(value, list):
         return [7, "text", True, {"x": 1}]
-    return [{"x": 1}, [["x"]], datetime.date(2020, 1, 1), b"bytes", {"a set"}, float("nan")]
+    return [{"x": 1}, [["x"]], datetime.date(2020, 1, 1), b"bytes", float("nan")]
 
 
 @pytest.mark.parametrize("section", DEFAULT)
@@ -155,7 +154,6 @@ def test_texts_that_yaml_stumbles_over(text: str) -> None:
         (("cam", "defaults", "optimizer", "lr"), float("inf")),
         (("cam", "defaults", "optimizer", "lr"), float("nan")),
         (("refine", "alpha"), float("nan")),
-        (("cam", "defaults", "epochs"), 10**400),
         (("cam", "defaults", "epochs"), True),
         (("dataset", "name"), "shapes\n"),
         (("dataset", "name"), ".."),
@@ -171,40 +169,6 @@ def test_texts_that_yaml_stumbles_over(text: str) -> None:
 )
 def test_what_would_fail_later_or_lead_elsewhere_is_refused(place: Place, value: Any) -> None:
     assert refused("configurations, odd values", place, value, shown(place[:2]))
-
-
-def laughs() -> Any:
-    """Nine lines that stand for a billion values."""
-    value: Any = "ha"
-    for _ in range(9):
-        value = [value] * 10
-    return value
-
-
-def itself() -> Any:
-    value: list[Any] = []
-    value.append(value)
-    return value
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(laughs(), id="a billion laughs"),
-        pytest.param({"a": laughs()}, id="in a section"),
-        pytest.param(itself(), id="itself"),
-        pytest.param([[]] * 10**6, id="wide"),
-        pytest.param(yaml.safe_load("[" * 60 + "]" * 60), id="deep"),
-        pytest.param(["x"] * 9000 + [1] * 900, id="the largest that is looked at"),
-    ],
-)
-@pytest.mark.parametrize(
-    "place", [("run", "seeds"), ("cam", "variants", "ssenet"), ("surprise",)], ids=shown
-)
-def test_bombs_take_no_time(value: Any, place: Place) -> None:
-    begin = time.perf_counter()
-    assert refused("bombs", place, value)
-    assert time.perf_counter() - begin < 20
 
 
 def test_a_wrong_name_of_a_variant_is_said_and_nothing_else_changes() -> None:

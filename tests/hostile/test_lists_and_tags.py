@@ -15,7 +15,7 @@ from outcomes import damaged, many, tried, written
 from ssenet_core.data.check import find_tags
 from ssenet_core.data.dataset import class_names, read_list
 from ssenet_core.data.manifest import FORMAT_VERSION, Manifest, load_manifest
-from ssenet_core.data.tags import LARGEST_ANNOTATION, read_tag_table, tags_from_xml
+from ssenet_core.data.tags import read_tag_table, tags_from_xml
 from ssenet_core.errors import SSENetError
 from ssenet_core.io.files import id_problem
 from ssenet_core.settings import DatasetSettings
@@ -154,9 +154,7 @@ ANNOTATIONS: Mapping[str, bytes] = {
     "quadratic": defining(f'<!ENTITY e "{"x" * 9999}">', "&e;" * 999),
     "a file": defining('<!ENTITY e SYSTEM "file:///etc/passwd">'),
     "an address": defining('<!ENTITY e SYSTEM "http://127.0.0.1:9/">'),
-    "a parameter": defining('<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;', ""),
     "elsewhere": b'<!DOCTYPE a SYSTEM "http://127.0.0.1:9/x.dtd"><annotation>&e;</annotation>',
-    "too large": b"<annotation>" + b" " * LARGEST_ANNOTATION + b"</annotation>",
     "deep": b"<annotation>" + b"<object>" * DEEP + b"</object>" * DEEP + b"</annotation>",
     "in hex": b'<?xml version="1.0" encoding="hex"?><annotation/>',
     "in zip": b'<?xml version="1.0" encoding="zip"?><annotation/>',

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "defusedxml", "jinja2", "pycocotools")
+ABSENT = ("snakemake", "pydensecrf", "hdf5plugin", "jinja2", "pycocotools")
 USED = (
     "ssenet_core.affinity.inference",
     "ssenet_core.affinity.training",

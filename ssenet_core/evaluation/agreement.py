@@ -72,7 +72,8 @@ def agreement(one: Labels, other: Labels, tags: Sequence[int]) -> float:
     A class that neither has is 0: that one of the image's classes was not found is a doubt too.
 
     Args:
-        one, other: labels, (H, W).
+        one: labels of a stage, (H, W).
+        other: labels of another one, (H, W).
         tags: label values of the image's classes, at least one.
     """
     return fmean(_iou(one == tag, other == tag) for tag in tags)

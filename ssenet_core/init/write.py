@@ -126,7 +126,14 @@ def write_configuration(request: Request, machine: Machine | None = None) -> lis
         files = {table: _table_text(found)} | files
     _write(files, request.force)
     shown = shlex.quote(str(_from_here(results)))
-    steps = _rendered("next_steps.txt.j2", results=shown, file=file, masks=bool(masked))
+    steps = _rendered(
+        "next_steps.txt.j2",
+        results=shown,
+        file=file,
+        masks=bool(masked),
+        dataset=name,
+        offer_quick=bool(weights) and not request.quick,
+    )
     return [
         *summary_lines(found, splits, masked, machine),
         *note_lines(found, splits, mismatched),

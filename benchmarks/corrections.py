@@ -11,12 +11,10 @@ FOLDER gets the corrections and the results; a second call goes on from what is 
 import argparse
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from doubtful_tags import make
+from workflow_runs import absolute_paths, make
 
-from ssenet_core.data.dataset import dataset_root
 from ssenet_core.data.manifest import load_manifest
 from ssenet_core.doubts import read_agreement
 from ssenet_core.io.files import read_json
@@ -37,12 +35,7 @@ def main() -> None:
     results = f"results/{settings.dataset.name}"
     chain = "/".join(name for _, name in settings.run.chains[0])
     folder, agreement = f"{results}/deeplab/{chain}", f"{results}/deeplab/{chain}/agreement.json"
-    change: dict[str, Any] = {
-        "download": {"folder": str(Path(settings.download.folder).absolute())},
-        "dataset": {},
-    }
-    if settings.dataset.source == "voc":
-        change["dataset"]["root"] = str(dataset_root(settings.dataset).absolute())
+    change = absolute_paths(settings)
 
     def score() -> float:
         make(out, recipes, change, f"{folder}/evaluation/val.json", options.cores)

@@ -10,41 +10,16 @@ FOLDER gets the changed table, `tags.csv`, and results; a second call goes on fr
 """
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
+from workflow_runs import absolute_paths, make
 
-from ssenet_core.data.dataset import dataset_root
 from ssenet_core.data.manifest import Manifest, load_manifest
 from ssenet_core.data.tag_scores import TagScores
 from ssenet_core.doubts import tag_doubts
 from ssenet_core.settings import read_configuration
-
-ROOT = Path(__file__).parents[1]
-
-
-def make(out: Path, recipes: list[Path], change: dict[str, Any], target: str, cores: int) -> None:
-    """Have the workflow make a file below `out`, with `change` laid over the recipes."""
-    overlay = out / "change.yaml"
-    overlay.write_text(yaml.safe_dump(change))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    files = [*map(str, recipes), str(overlay)]
-    options = [
-        "--directory",
-        str(out),
-        "--cores",
-        str(cores),
-        "--quiet",
-        "all",
-        "--configfile",
-        *files,
-    ]
-    subprocess.run([*command, *options, "--", target], check=True)
 
 
 def flip(split: Manifest, share: float, seed: int) -> tuple[set[tuple[str, int]], pd.DataFrame]:
@@ -101,10 +76,7 @@ def main() -> None:
     name, dataset, out = settings.dataset.name, settings.dataset, options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     recipes, cores = [path.absolute() for path in options.recipes], options.cores
-    own = {"folder": str(Path(settings.download.folder).absolute())}
-    change: dict[str, Any] = {"download": own, "dataset": {}}
-    if dataset.source == "voc":
-        change["dataset"]["root"] = str(dataset_root(dataset).absolute())
+    change = absolute_paths(settings)
     # The tags as they are come from a manifest, whatever their source is.
     before = out / "before"
     before.mkdir(exist_ok=True)

@@ -16,11 +16,10 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from ssenet_core.data.manifest import ImageRecord, load_manifest
 from ssenet_core.data.originals import correction_files, file_state, image_id
-from ssenet_core.data.prepare import drawn_as_stored
+from ssenet_core.data.prepare import fitted_labels
 from ssenet_core.errors import SSENetError, hint, listing, shown
 from ssenet_core.io.files import read_text, write_json
 from ssenet_core.io.images import VOID, check_label_values, read_label_png
-from ssenet_core.io.photographs import upright
 from ssenet_core.io.segmentations import decode_mask, encode_mask
 from ssenet_core.jobs import progress
 
@@ -92,9 +91,7 @@ def _fitted(where: str, labels: Labels, image: ImageRecord) -> Labels:
     if image.original is None:
         found = f"{labels.shape[1]}x{labels.shape[0]}"
         raise SSENetError(f"{where}: expected the image's size {size[0]}x{size[1]}, found {found}")
-    if drawn_as_stored(where, labels, image.original):
-        labels = upright(labels, image.original.orientation)
-    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+    return fitted_labels(where, labels, image.original, size)[0]
 
 
 # Files. What is found is a place for messages, a name of a photograph, and what reads the labels.

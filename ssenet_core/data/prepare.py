@@ -112,11 +112,25 @@ def fitting_mask(path: Path, photograph: Photograph) -> tuple[NDArray[np.uint8],
     Raises:
         SSENetError: it cannot be read, or fits neither the upright nor the stored photograph.
     """
-    labels = read_label_png(path)
-    turned = drawn_as_stored(path, labels, original_of(path, photograph))
+    original = original_of(path, photograph)
+    return fitted_labels(path, read_label_png(path), original, photograph.image.size)
+
+
+def fitted_labels(
+    path: str | Path, labels: NDArray[np.uint8], original: Original, size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], bool]:
+    """Labels (H, W) of a photograph at the size of its working copy, as `fitting_mask`.
+
+    Args:
+        path: of the labels, for messages.
+        labels: label values, upright or drawn on the stored pixels.
+        original: what the photograph is stored as.
+        size: width and height of the working copy.
+    """
+    turned = drawn_as_stored(path, labels, original)
     if turned:
-        labels = upright(labels, photograph.orientation)
-    copy = Image.fromarray(labels).resize(photograph.image.size, Image.Resampling.NEAREST)
+        labels = upright(labels, original.orientation)
+    copy = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
     return np.asarray(copy), turned
 
 

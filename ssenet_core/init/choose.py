@@ -26,7 +26,7 @@ FOLDER = "data/weights"  # of config.yaml
 # How many stages of a kind of backbone stay as they are in the CAM network, and in DeepLab; of
 # AffinityNet the head alone is trained.
 FROZEN = {"resnet": (4, 4), "efficientnet": (6, 7), "convnext": (4, 4)}
-# With first weights: the settings that docs/results.md measures, and the quick ones beside them.
+# With initial weights: the settings that docs/results.md measures, and the quick ones beside them.
 CROP = 320
 CAM_IMAGES, AFFINITY_IMAGES = 285 * 6, 285 * 5  # seen in a training, by few photographs more often
 CAM_EPOCHS, AFFINITY_EPOCHS = (6, 100), (5, 100)
@@ -176,7 +176,7 @@ class Sizes:
         edge: longest edge of a middling photograph, pixels.
         crop: edge of the training crops, pixels.
         epochs: of the CAM network, or of the first classifier where it starts from random weights.
-        affinity_epochs: of AffinityNet, where its backbone has first weights.
+        affinity_epochs: of AffinityNet, where its backbone has initial weights.
         width: of ResNet-38, as a factor of its channels.
         iterations: DeepLab's training steps.
         views: longest edges of DeepLab's views for prediction, in crops.
@@ -216,7 +216,7 @@ def choose_sizes(
         found: the photographs.
         train: number of training images.
         machine: what the sizes are to suit.
-        weights: first weights.
+        weights: initial weights.
         quick: less accuracy in a fraction of the time.
     """
     edge = round(statistics.median(max(r.width, r.height) for r in found.records))

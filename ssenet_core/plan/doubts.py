@@ -3,6 +3,7 @@
 from typing import Any
 
 from ssenet_core.plan.base import Plan
+from ssenet_core.plan.reporting import label_folders
 from ssenet_core.settings import merged, starting_variant
 
 
@@ -53,8 +54,7 @@ def sources(plan: Plan) -> dict[str, str]:
     }
     if first := plan.chains[:1]:
         found["agreement"] = plan.of_chains("deeplab", "agreement.json", first)[0]
-        found["refined_dir"] = plan.of_cams("affinity_labels/train", [plan.shown_cam])[0]
-        found["pseudo_dir"] = plan.of_chains("affinity", "pseudo_labels/train", first)[0]
+        found |= label_folders(plan)
     return found
 
 

@@ -62,8 +62,7 @@ def gallery(plan: Plan) -> list[dict[str, Any]]:
     if plan.chains:
         first = plan.chains[:1]
         predictions = plan.of_chains("deeplab", "predictions", first)[0]
-        stages["refined_dir"] = plan.of_cams("affinity_labels/train", [cam])[0]
-        stages["pseudo_dir"] = plan.of_chains("affinity", "pseudo_labels/train", first)[0]
+        stages |= label_folders(plan)
         stages["prediction_dir"] = f"{predictions}/gallery"
         shown.append(("val", {"prediction_dir": f"{predictions}/val"}))
     alpha = plan.settings.evaluation.alpha
@@ -72,6 +71,14 @@ def gallery(plan: Plan) -> list[dict[str, Any]]:
         for split, folders in shown
         for name in gallery_ids(plan, split)
     ]
+
+
+def label_folders(plan: Plan) -> dict[str, str]:
+    """Folders of the first chain's labels of training images, as the report names them."""
+    return {
+        "refined_dir": plan.of_cams("affinity_labels/train", [plan.shown_cam])[0],
+        "pseudo_dir": plan.of_chains("affinity", "pseudo_labels/train", plan.chains[:1])[0],
+    }
 
 
 def gallery_files(plan: Plan) -> list[str]:
